@@ -1,0 +1,61 @@
+//! `seal.json`: what `seal` has to do before and while the agent runs.
+
+use serde::{Deserialize, Serialize};
+
+/// The instructions, written by `plan`; `prepare` resolves the secrets in them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Instructions {
+    /// First start: program and arguments.
+    pub start: Vec<String>,
+    /// Start when there is a conversation to go on with; empty: always `start`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resume: Vec<String>,
+    /// Paths below HOME; one that exists and isn't empty means that there is a conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversation: Vec<String>,
+    /// HOME, a volume.
+    pub home: String,
+    /// The image's own home; absent: the one that passwd names for our uid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_home: Option<String>,
+    /// Sidecars whose ports must be served before the agent starts.
+    pub sidecars: Vec<Sidecar>,
+    /// Addresses (`ip:port`) that must refuse a direct connection at once, or there is no agent.
+    pub wall: Vec<String>,
+    /// Settings fragments to merge into files below HOME.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fragments: Vec<Fragment>,
+    /// Failures in a row after which `seal` gives up: exits 0 with the real code as termination message.
+    pub max_restarts: u32,
+}
+
+/// A sidecar that must be up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sidecar {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its port on 127.0.0.1, where `GET /health` answers 200.
+    pub port: u16,
+}
+
+/// One file of the agent's settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fragment {
+    /// Path below HOME, such as `.claude.json`.
+    pub path: String,
+    /// How the file is written.
+    pub format: Format,
+    /// Top-level keys that we own wholly below their names: objects are merged by key, ours win.
+    pub merge: serde_json::Value,
+}
+
+/// File format of a [`Fragment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Plain JSON.
+    Json,
+}

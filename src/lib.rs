@@ -1,0 +1,16 @@
+//! Coding agents sealed in pods.
+//!
+//! # Layout
+//!
+//! Dependencies point downward only: binaries → shells → core → api.
+//!
+//! - [`api`]: `Bottle`, `Proposal`, `BottleClass`: serde types and CEL rules, nothing else
+//! - [`names`]: every object name, label, port, path, uid and field manager, each once
+//! - [`config`]: CORE, the files that sidecars read: allowlist, routes, decisions, `seal`'s instructions
+//! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
+
+pub mod api;
+pub mod config;
+pub mod names;
+pub mod telemetry;
+pub mod yaml;

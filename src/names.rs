@@ -1,0 +1,150 @@
+//! Every object name, label, port, path, uid and field manager, each once.
+
+/// API group of `Bottle`, `Proposal` and `BottleClass`.
+pub const GROUP: &str = "bot-bottle.dev";
+/// The one served version.
+pub const VERSION: &str = "v1alpha1";
+/// Field manager of every server-side apply that the operator makes.
+pub const FIELD_MANAGER: &str = "bot-bottle-operator";
+/// Reporter of the operator's Events.
+pub const REPORTER: &str = "bot-bottle-operator";
+/// User agent and `managed-by` value.
+pub const PRODUCT: &str = "bot-bottle";
+
+/// Label on every object of a bottle: the bottle's name.
+pub const LABEL_BOTTLE: &str = "bot-bottle.dev/bottle";
+/// Kubernetes' recommended label for the tool that manages an object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Kubernetes' recommended label for the name of the application.
+pub const LABEL_NAME: &str = "app.kubernetes.io/name";
+/// Value of [`LABEL_NAME`] on a bottle's objects.
+pub const APP_NAME: &str = "bottle";
+
+/// Annotation on the pod: hash of what a running pod can't take; another value replaces the pod.
+pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
+/// Annotation on the pod: touched after each ConfigMap patch, so that the kubelet refreshes the mount at once.
+pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
+/// kubectl's own restart annotation, honoured on a Bottle.
+pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// ServiceAccount of every bottle's pod, one per namespace.
+pub const SERVICE_ACCOUNT: &str = "bottle-supervise";
+/// ClusterRole that [`SERVICE_ACCOUNT`] is bound to; shipped by the chart.
+pub const SIDECAR_CLUSTER_ROLE: &str = "bot-bottle-supervise";
+/// NetworkPolicy of all bottles of a namespace: the second wall.
+pub const NETWORK_POLICY: &str = "bottles";
+
+/// Name of a bottle's ConfigMap, Pod and other objects of its own: `<bottle>-bottle`.
+pub fn object_name(bottle: &str) -> String {
+    format!("{bottle}-bottle")
+}
+
+/// Longest Bottle name: what is left of a 63 character pod host name, `-` and 12 hex digits of a Proposal apart.
+pub const BOTTLE_NAME_MAX: usize = 48;
+
+/// Container names; each sidecar's name is also its role.
+pub mod container {
+    /// Init container: lays the lock, resolves secrets, shares `seal`.
+    pub const PREPARE: &str = "prepare";
+    /// MCP server, or the reporter when `spec.supervise` is false.
+    pub const SUPERVISE: &str = "supervise";
+    /// Forward proxy that keeps the allowlist.
+    pub const EGRESS: &str = "egress";
+    /// Reverse proxy that injects credentials.
+    pub const CRED_PROXY: &str = "cred-proxy";
+    /// The agent itself, under `seal`.
+    pub const AGENT: &str = "agent";
+}
+
+/// Ports on the pod's loopback.
+pub mod port {
+    /// MCP over HTTP.
+    pub const SUPERVISE: u16 = 9100;
+    /// Credential proxy.
+    pub const CRED_PROXY: u16 = 9099;
+    /// Forward proxy.
+    pub const EGRESS: u16 = 8888;
+}
+
+/// Uids inside a bottle's pod; an agent may not take one of the reserved range.
+pub mod uid {
+    /// `supervise`.
+    pub const SUPERVISE: i64 = 61001;
+    /// `egress`.
+    pub const EGRESS: i64 = 61002;
+    /// `cred-proxy`.
+    pub const CRED_PROXY: i64 = 61003;
+    /// First and last reserved uid.
+    pub const RESERVED: std::ops::RangeInclusive<i64> = 61000..=61099;
+    /// Group that the sidecars share, to read the state volume and the config.
+    pub const SIDECAR_GROUP: i64 = 61000;
+    /// Smallest uid of an agent.
+    pub const AGENT_MIN: i64 = 1000;
+    /// The agent's uid when the Bottle names none.
+    pub const AGENT_DEFAULT: i64 = 1000;
+}
+
+/// Mount paths and files.
+pub mod path {
+    /// The ConfigMap, in the sidecars; a directory, never `subPath`.
+    pub const CONFIG: &str = "/run/bottle/config";
+    /// Memory volume that only sidecars mount: the hashes that they enforce.
+    pub const STATE: &str = "/run/bottle/state";
+    /// Secrets, one file per NAME, in `prepare` and `cred-proxy` only.
+    pub const SECRETS: &str = "/run/bottle/secrets";
+    /// Memory volume that `prepare` writes and the agent's container reads: `seal` and its instructions.
+    pub const SEAL: &str = "/run/bottle/seal";
+    /// The `seal` program in the agent's container.
+    pub const SEAL_PROGRAM: &str = "/run/bottle/seal/seal";
+    /// `seal`'s instructions, secrets resolved.
+    pub const SEAL_INSTRUCTIONS: &str = "/run/bottle/seal/seal.json";
+    /// The three public files, read-only, in the agent's container (contract section 1).
+    pub const CURRENT_CONFIG: &str = "/etc/claude-bottle/current-config";
+    /// The agent's HOME, a volume.
+    pub const HOME: &str = "/bottle/home";
+    /// The agent's workspace, unless the Bottle mounts it elsewhere.
+    pub const WORKSPACE: &str = "/bottle/workspace";
+    /// Where a pod's service account token is expected by every client library.
+    pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+}
+
+/// Keys of the ConfigMap, file names in [`path::CONFIG`].
+pub mod file {
+    /// cred-proxy's routes.
+    pub const ROUTES: &str = "routes.json";
+    /// egress' hosts, one a line.
+    pub const ALLOWLIST: &str = "allowlist";
+    /// The agent image's Dockerfile.
+    pub const DOCKERFILE: &str = "Dockerfile";
+    /// What the proxies need besides: internal ranges, parent proxy.
+    pub const EGRESS: &str = "egress.json";
+    /// Decided proposals that still have to be answered, and what is left of the limits.
+    pub const DECISIONS: &str = "decisions.json";
+    /// `seal`'s instructions, secrets as `${SECRET:NAME}`.
+    pub const SEAL: &str = "seal.json";
+    /// Hash of the enforced files.
+    pub const HASH: &str = "hash";
+}
+
+/// MCP server name and tool names (contract section 1).
+pub mod mcp {
+    /// `serverInfo.name`.
+    pub const SERVER_INFO_NAME: &str = "claude-bottle-supervise";
+    /// The entry's name in an agent's settings.
+    pub const SERVER: &str = "supervise";
+    /// The URL that an agent's settings carry.
+    pub const URL: &str = "http://supervise:9100/";
+}
+
+/// Environment variables that the operator sets in a sidecar.
+pub mod env {
+    /// The Bottle's name.
+    pub const BOTTLE_SLUG: &str = "SUPERVISE_BOTTLE_SLUG";
+    /// The Bottle's uid; with it the Kubernetes store is used, without it the queue directory.
+    pub const BOTTLE_UID: &str = "SUPERVISE_BOTTLE_UID";
+    /// The Bottle's namespace.
+    pub const NAMESPACE: &str = "SUPERVISE_NAMESPACE";
+}
+
+/// Values of NO_PROXY and no_proxy in the agent's container (contract section 3).
+pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
