@@ -44,15 +44,15 @@ pub fn refused(ip: IpAddr, egress: &Egress) -> Option<Reason> {
         return Some(Reason::Denied);
     }
     let special = match (ip, carried) {
-        // A translated address is as reachable as what it is translated to, and no more than its own range.
-        (IpAddr::V6(_), Some(v4)) => special_v4(v4),
-        (IpAddr::V4(v4), _) => special_v4(v4),
+        // What carries an IPv4 address reaches that one, whatever its own prefix says.
+        (IpAddr::V4(v4), _) | (IpAddr::V6(_), Some(v4)) => special_v4(v4),
         (IpAddr::V6(v6), None) => special_v6(v6),
     };
     special.map(Reason::Special)
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 (both prefixes), 6to4, Teredo.
+/// The IPv4 address that an IPv6 address stands for: mapped, translated,
+/// compatible, NAT64, 6to4.
 fn carried(ip: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(ip) = ip else { return None };
     let low = |high: u16, low: u16| {
