@@ -1,0 +1,1 @@
+//! SHELL: the forward proxy that keeps the allowlist.
