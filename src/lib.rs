@@ -12,5 +12,6 @@
 pub mod api;
 pub mod config;
 pub mod names;
+pub mod prepare;
 pub mod telemetry;
 pub mod yaml;

@@ -1,1 +1,4 @@
+//! Tests of the pure core.
 
+mod golden;
+mod lock;
