@@ -9,6 +9,7 @@
 //! - [`config`]: CORE, the files that sidecars read: allowlist, routes, decisions, `seal`'s instructions
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
+pub mod agents;
 pub mod api;
 pub mod config;
 pub mod names;
