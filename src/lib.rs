@@ -11,10 +11,12 @@
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
+pub mod agents;
 pub mod api;
 pub mod config;
 pub mod config_directory;
 pub mod egress;
 pub mod names;
+pub mod prepare;
 pub mod telemetry;
 pub mod yaml;

@@ -1,1 +1,5 @@
+//! Tests of the pure core.
 
+mod agents;
+mod golden;
+mod lock;

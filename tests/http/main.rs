@@ -1,1 +1,4 @@
+//! Tests of programs over sockets, files and network namespaces.
 
+mod lock;
+mod netns;

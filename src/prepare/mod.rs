@@ -1,0 +1,3 @@
+//! The `prepare` role.
+
+pub mod lock;
