@@ -55,6 +55,9 @@ END
 }
 
 write_kubelet() {
+  local measured=true
+  # The kubelet can't measure an overlay, and would end over it.
+  [ "$(stat --file-system --format=%T "$state")" != overlayfs ] || measured=false
   # No upstream for what runs with the node's own resolver.
   echo "nameserver 10.88.$number.1" > "$state/resolv.conf"
   cat > "$state/kubelet.yaml" <<END
@@ -69,7 +72,7 @@ cgroupDriver: cgroupfs
 cgroupRoot: /$cgroup
 failCgroupV1: false
 failSwapOn: false
-localStorageCapacityIsolation: false
+localStorageCapacityIsolation: $measured
 clusterDNS: [10.88.$number.1]
 clusterDomain: cluster.local
 resolvConf: $state/resolv.conf
