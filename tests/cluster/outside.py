@@ -1,4 +1,5 @@
-"""The servers of the made-up internet: HTTP on 80, HTTPS on 443, TCP echo on 7, on every address of this network.
+"""The servers of the made-up internet: HTTP on 80, HTTPS on 443, TCP echo on 7, on every address of this network;
+UDP echo on 7 and 53, on the first one.
 
 GET /            hello from <Host>
 GET /bytes?n=N   N bytes
@@ -123,11 +124,22 @@ class Echo(socketserver.BaseRequestHandler):
             self.request.sendall(part)
 
 
+class Datagrams(socketserver.ThreadingUDPServer):
+    address_family = socket.AF_INET6
+
+
+class DatagramEcho(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, server = self.request
+        server.sendto(data, self.client_address)
+
+
 def main():
     certificate, key = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    for server in Server(80), Server(443, context=context), Server(7, Echo):
+    datagrams = [Datagrams(("::", port), DatagramEcho) for port in (7, 53)]
+    for server in Server(80), Server(443, context=context), Server(7, Echo), *datagrams:
         threading.Thread(target=server.serve_forever).start()
 
 
