@@ -1,5 +1,5 @@
-"""The servers of the made-up internet: HTTP on 80, HTTPS on 443, TCP echo on 7, on every address of this network;
-UDP echo on 7 and 53, on the first one.
+"""The servers of the made-up internet: HTTP on 80, HTTPS on 443, TCP echo on 7, UDP echo on 7 and 53.
+All of them on 203.0.113.10, .11, .12 and on 2001:db8:113::10, ::11, ::12.
 
 GET /            hello from <Host>
 GET /bytes?n=N   N bytes
@@ -138,7 +138,9 @@ def main():
     certificate, key = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    datagrams = [Datagrams(("::", port), DatagramEcho) for port in (7, 53)]
+    # One for each address: an answer must come from the address that was asked.
+    addresses = [network + last for network in ("::ffff:203.0.113.", "2001:db8:113::") for last in ("10", "11", "12")]
+    datagrams = [Datagrams((address, port), DatagramEcho) for address in addresses for port in (7, 53)]
     for server in Server(80), Server(443, context=context), Server(7, Echo), *datagrams:
         threading.Thread(target=server.serve_forever).start()
 
