@@ -24,6 +24,8 @@ pub const APP_NAME: &str = "bottle";
 pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 /// Annotation on the pod: touched after each ConfigMap patch, so that the kubelet refreshes the mount at once.
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
+/// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
+pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -148,3 +150,6 @@ pub mod env {
 
 /// Values of NO_PROXY and no_proxy in the agent's container (contract section 3).
 pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
+
+/// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
+pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";

@@ -30,12 +30,29 @@ pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
 mod tests {
     #[test]
     fn words_that_kubectl_would_misread_are_quoted() {
-        for word in ["yes", "on", "1_000", "0x1f", "null", "~", "1e3", "2026-11-21", "a: b", "- x", "", " a", "a\n"] {
+        for word in [
+            "yes",
+            "on",
+            "1_000",
+            "0x1f",
+            "null",
+            "~",
+            "1e3",
+            "2026-11-21",
+            "a: b",
+            "- x",
+            "",
+            " a",
+            "a\n",
+        ] {
             let text = super::to_string(&serde_json::json!({ "key": word })).unwrap();
             let back: serde_json::Value = super::from_str(&text).unwrap();
             assert_eq!(back["key"], word, "{text}");
             if ["yes", "on", "1_000"].contains(&word) {
-                assert!(text.contains(&format!("\"{word}\"")) || text.contains(&format!("'{word}'")), "{text}");
+                assert!(
+                    text.contains(&format!("\"{word}\"")) || text.contains(&format!("'{word}'")),
+                    "{text}"
+                );
             }
         }
     }

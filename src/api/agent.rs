@@ -79,7 +79,9 @@ pub struct Agent {
 }
 
 /// The agent programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "each is the name of a program")]
 pub enum AgentKind {
@@ -96,6 +98,27 @@ pub enum AgentKind {
     Antigravity,
     Cursor,
     Custom,
+}
+
+impl AgentKind {
+    /// The word in a Bottle.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Qwen => "qwen",
+            Self::Opencode => "opencode",
+            Self::Copilot => "copilot",
+            Self::Droid => "droid",
+            Self::Amp => "amp",
+            Self::Vibe => "vibe",
+            Self::Goose => "goose",
+            Self::Antigravity => "antigravity",
+            Self::Cursor => "cursor",
+            Self::Custom => "custom",
+        }
+    }
 }
 
 /// CPU and memory, as in any pod.

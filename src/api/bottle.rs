@@ -1,7 +1,7 @@
 //! `Bottle`: one sealed agent.
 
 use super::{
-    Agent, BottleStatus, Egress, Marketplace, McpServer, Plugin, PodTemplate, Route, schema,
+    Agent, BottleStatus, Egress, Marketplace, McpServer, PodTemplate, Route, Toggle, schema,
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -22,12 +22,35 @@ use std::collections::BTreeMap;
     derive = "Default",
     doc = "A coding agent sealed in a pod: it reaches only the hosts of its allowlist and asks for more by Proposals.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pendingProposals", description = "Proposals that wait for a decision"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Pending",
+        type_ = "integer",
+        json_path = ".status.pendingProposals",
+        description = "Proposals that wait for a decision"
+    ),
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.agent.kind"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
-    printcolumn(name = "Image", type_ = "string", json_path = ".status.image", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Image",
+        type_ = "string",
+        json_path = ".status.image",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct BottleSpec {
@@ -47,7 +70,7 @@ pub struct BottleSpec {
     /// Plugins, by `name@marketplace`, merged over those of the class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
-    pub plugins: BTreeMap<String, Plugin>,
+    pub plugins: BTreeMap<String, Toggle>,
     /// Marketplaces, by name, merged over those of the class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]

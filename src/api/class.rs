@@ -1,7 +1,7 @@
 //! `BottleClass`: what many bottles share.
 
 use super::{
-    Agent, Egress, LocalReference, Marketplace, McpServer, Plugin, PodTemplate, Proposals, schema,
+    Agent, Egress, LocalReference, Marketplace, McpServer, PodTemplate, Proposals, Toggle, schema,
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -22,7 +22,11 @@ use std::collections::BTreeMap;
     doc = "Defaults that many bottles share: image, MCP servers, hosts. Cluster-wide, for administrators.",
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.agent.kind"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.agent.image"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct BottleClassSpec {
@@ -38,7 +42,7 @@ pub struct BottleClassSpec {
     /// Plugins, by `name@marketplace`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
-    pub plugins: BTreeMap<String, Plugin>,
+    pub plugins: BTreeMap<String, Toggle>,
     /// Marketplaces, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]

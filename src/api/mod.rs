@@ -21,7 +21,7 @@ pub use bottle::{
 pub use class::{BottleClass, BottleClassSpec};
 pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};
-pub use mcp::{Marketplace, McpServer, McpServerType, Plugin};
+pub use mcp::{Marketplace, McpServer, ServerType, Toggle};
 pub use pod_template::{PodTemplate, Volume};
 pub use proposal::{Decision, Proposal, ProposalSpec, Tool};
 pub use proposal_status::{ProposalPhase, ProposalSidecar, ProposalStatus};

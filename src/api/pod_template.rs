@@ -2,8 +2,8 @@
 
 use super::schema;
 use k8s_openapi::api::core::v1::{
-    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource, Toleration,
-    TopologySpreadConstraint,
+    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource,
+    Toleration, TopologySpreadConstraint,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,10 @@ pub struct PodTemplate {
 ]))]
 pub struct Volume {
     /// Name of the volume, unique in the bottle.
-    #[schemars(length(min = 1, max = 56), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 56),
+        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Where the agent sees it.
     #[schemars(length(min = 2, max = 1024))]

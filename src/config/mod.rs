@@ -5,6 +5,7 @@ pub mod allowlist;
 pub mod decisions;
 pub mod egress;
 pub mod seal;
+pub mod text;
 
 use sha2::{Digest, Sha256};
 
