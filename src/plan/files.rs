@@ -86,7 +86,8 @@ fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
     }
 }
 
-fn instructions(spec: &Spec) -> seal::Instructions {
+/// What `seal` has to do.
+pub fn instructions(spec: &Spec) -> seal::Instructions {
     let sidecar = |name: &str, port| seal::Sidecar {
         name: name.into(),
         port,

@@ -3,3 +3,4 @@
 mod agents;
 mod golden;
 mod lock;
+mod plan;
