@@ -3,6 +3,7 @@
 pub mod decisions;
 pub mod egress;
 pub mod seal;
+pub mod text;
 
 use sha2::{Digest, Sha256};
 
