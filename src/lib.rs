@@ -7,10 +7,14 @@
 //! - [`api`]: `Bottle`, `Proposal`, `BottleClass`: serde types and CEL rules, nothing else
 //! - [`names`]: every object name, label, port, path, uid and field manager, each once
 //! - [`config`]: CORE, the files that sidecars read: allowlist, routes, decisions, `seal`'s instructions
+//! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
+//! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod api;
 pub mod config;
+pub mod config_directory;
+pub mod egress;
 pub mod names;
 pub mod telemetry;
 pub mod yaml;

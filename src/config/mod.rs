@@ -1,5 +1,7 @@
 //! CORE: the files in a sidecar's config directory, their meaning and their hash.
 
+pub mod address;
+pub mod allowlist;
 pub mod decisions;
 pub mod egress;
 pub mod seal;
