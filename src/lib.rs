@@ -14,5 +14,6 @@ pub mod api;
 pub mod config;
 pub mod names;
 pub mod prepare;
+pub mod seal;
 pub mod telemetry;
 pub mod yaml;

@@ -1,0 +1,3 @@
+//! `seal`.
+
+pub mod wall;
