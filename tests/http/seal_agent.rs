@@ -77,20 +77,22 @@ fn the_agent_starts_when_its_sidecars_are_well() {
     let bottle = Sealed::new();
     let waits =
         json!({"start": ["touch", "started"], "sidecars": [{"name": "supervise", "port": 9100}]});
-    let mut impatient = bottle.seal(&waits);
-    let (exit, said) = code(&impatient.args(["--patience", "1"]).output().unwrap());
+    let impatient = || {
+        code(
+            &bottle
+                .seal(&waits)
+                .args(["--patience", "1"])
+                .output()
+                .unwrap(),
+        )
+    };
+    let (exit, said) = impatient();
     assert_eq!(exit, SEAL_FAILED, "{said}");
     assert!(said.contains("no answer from supervise"), "{said}");
     assert!(!bottle.path("out/started").exists());
     // An agent's own server is not the sidecar.
     let impostor = bottle.world.inside.serve(AGENT, HEALTH, &[]);
-    let (exit, said) = code(
-        &bottle
-            .seal(&waits)
-            .args(["--patience", "1"])
-            .output()
-            .unwrap(),
-    );
+    let (exit, said) = impatient();
     assert_eq!(exit, SEAL_FAILED, "{said}");
     drop(impostor);
     let seal = bottle.seal(&waits).stderr(Stdio::piped()).spawn().unwrap();
