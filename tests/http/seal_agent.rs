@@ -120,15 +120,6 @@ fn exit_codes_are_passed_on() {
 }
 
 #[test]
-fn the_agent_has_its_home_and_a_group_of_its_own() {
-    let bottle = Sealed::new();
-    let (exit, said) = bottle.sh(
-        r#"test "$HOME" = "$(cd ../home && pwd)" && test "$(ps -o pgid= -p $$ | tr -d ' ')" = $$"#,
-    );
-    assert_eq!(exit, 0, "{said}");
-}
-
-#[test]
 fn signals_reach_the_agent_and_term_ends_in_143() {
     let bottle = Sealed::new();
     let script = "for s in INT HUP QUIT USR1 USR2 WINCH; do trap \"touch got-$s\" $s; done

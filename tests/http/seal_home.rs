@@ -280,3 +280,12 @@ fn what_a_file_is_called_can_not_write_into_the_log() {
     assert!(said.contains("x\\nseal: all is well"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
 }
+
+#[test]
+fn the_agent_has_its_home_and_a_group_of_its_own() {
+    let bottle = Sealed::new();
+    let (exit, said) = bottle.sh(
+        r#"test "$HOME" = "$(cd ../home && pwd)" && test "$(ps -o pgid= -p $$ | tr -d ' ')" = $$"#,
+    );
+    assert_eq!(exit, 0, "{said}");
+}
