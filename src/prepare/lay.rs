@@ -14,8 +14,8 @@ const NOWHERE: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// Loads the rules, reads them back and tries to get out.
-pub(super) fn lay(options: &Options) -> Result<(), PrepareError> {
+/// Loads the rules, reads them back and tries to get out. The API server's addresses, for the seal to try as well.
+pub(super) fn lay(options: &Options) -> Result<Vec<SocketAddr>, PrepareError> {
     let lock = Lock {
         api: api_addresses(options)?,
     };
@@ -28,7 +28,8 @@ pub(super) fn lay(options: &Options) -> Result<(), PrepareError> {
             return Err(PrepareError::NotStanding(what));
         }
     }
-    refused_everywhere(&lock.api)
+    refused_everywhere(&lock.api)?;
+    Ok(lock.api)
 }
 
 fn api_addresses(options: &Options) -> Result<Vec<SocketAddr>, PrepareError> {

@@ -124,7 +124,7 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 fn prepare(options: &Options) -> Result<(), PrepareError> {
-    lay::lay(options)?;
+    let api = lay::lay(options)?;
     tracing::info!("The lock stands");
-    share::share(options)
+    share::share(options, &api)
 }

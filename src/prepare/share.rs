@@ -10,14 +10,15 @@ use crate::names::{file, path};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Largest secret: what a Secret object can hold.
 const SECRET_MAX: u64 = 1024 * 1024;
 
-/// Writes both files; without all secrets, neither.
-pub(super) fn share(options: &Options) -> Result<(), PrepareError> {
+/// Writes both files; without all secrets, neither. `wall` is what would answer if there were no lock.
+pub(super) fn share(options: &Options, wall: &[SocketAddr]) -> Result<(), PrepareError> {
     let instructions_out = options.out.join(base_name(path::SEAL_INSTRUCTIONS));
     // What an earlier run left must not be taken for this one's.
     if let Err(source) = fs::remove_file(&instructions_out)
@@ -26,6 +27,8 @@ pub(super) fn share(options: &Options) -> Result<(), PrepareError> {
         return Err(write_error(&instructions_out, source));
     }
     let mut instructions = read(&options.config.join(file::SEAL))?;
+    let here = wall.iter().map(ToString::to_string);
+    instructions.wall = here.chain(instructions.wall).collect();
     let values = secrets(&options.secrets, &instructions.fragments)?;
     instructions.fragments = resolve(&instructions.fragments, &values)?;
 
