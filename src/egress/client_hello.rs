@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn an_endless_hello_is_given_up_at_the_limit() {
-        let mut body = message(&[0; 60000]);
+        let mut body = message(&vec![0; 60000]);
         body.truncate(MAX_HELLO + 100);
         let bytes: Vec<u8> = body.chunks(4000).flat_map(record).collect();
         assert_eq!(read(&bytes[..MAX_HELLO - 1]), Hello::Incomplete);

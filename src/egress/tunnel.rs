@@ -166,6 +166,7 @@ async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, first: &[u8])
 }
 
 /// Which end broke.
+#[derive(Clone, Copy)]
 enum Broken {
     Read,
     Write,

@@ -1,0 +1,7 @@
+//! The forward proxy, seen from a client.
+
+mod dns;
+mod limits;
+mod plain;
+mod reload;
+mod tunnels;
