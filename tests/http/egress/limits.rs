@@ -34,6 +34,21 @@ async fn a_flood_of_headers_is_answered_431_and_a_large_head_passes() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_still_sending_gets_its_answer_and_no_reset() {
+    let proxy = Proxy::start("").await;
+    let mut stream = proxy.open().await;
+    let flood = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(70_000));
+    stream.write_all(flood.as_bytes()).await.unwrap();
+    assert_eq!(status(&head(&mut stream).await), 431);
+    for _ in 0..50 {
+        stream.write_all(&[b'x'; 1000]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_is_answered_408() {
     let limits = Limits {
         head: Duration::from_millis(50),
