@@ -1,5 +1,6 @@
 //! The forward proxy, seen from a client.
 
+mod closing;
 mod dns;
 mod limits;
 mod plain;
