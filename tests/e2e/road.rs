@@ -13,19 +13,35 @@ fn an_approval_by_kubectl_edit_opens_one_host_and_answers_the_call() {
     let settings = bottle.shell("cat ~/.claude.json").good();
     assert!(settings.contains("http://supervise:9100/"), "{settings}");
     let tools = bottle.call("tools", "", "").answer();
-    assert_eq!(tools.trim(), "capability-block cred-proxy-block pipelock-block");
+    assert_eq!(
+        tools.trim(),
+        "capability-block cred-proxy-block pipelock-block"
+    );
     bottle.reaches("api.example.com");
     // The refusal says what to call.
-    let refusal = bottle.shell("curl -s -m 10 http://files.example.com/").good();
-    assert!(refusal.contains("pipelock-block") && refusal.contains("files.example.com"), "{refusal}");
+    let refusal = bottle
+        .shell("curl -s -m 10 http://files.example.com/")
+        .good();
+    assert!(
+        refusal.contains("pipelock-block") && refusal.contains("files.example.com"),
+        "{refusal}"
+    );
     bottle.does_not_reach("files.example.com");
 
     let mut call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
     let list = namespace.kubectl(["get", "proposals"]).good();
-    assert!(list.contains("+files.example.com") && list.contains("pipelock-block"), "{list}");
+    assert!(
+        list.contains("+files.example.com") && list.contains("pipelock-block"),
+        "{list}"
+    );
     let described = namespace.kubectl(["describe", &proposal]).good();
-    for part in ["files.example.com is needed", "+files.example.com", "kubectl edit proposal", "ProposalPending"] {
+    for part in [
+        "files.example.com is needed",
+        "+files.example.com",
+        "kubectl edit proposal",
+        "ProposalPending",
+    ] {
         assert!(described.contains(part), "{part}: {described}");
     }
     bottle.does_not_reach("files.example.com");
@@ -33,7 +49,10 @@ fn an_approval_by_kubectl_edit_opens_one_host_and_answers_the_call() {
 
     namespace.edit(&proposal, APPROVE).good();
     let answer = call.answer();
-    assert!(answer.contains("status: approved") && answer.contains("isError: False"), "{answer}");
+    assert!(
+        answer.contains("status: approved") && answer.contains("isError: False"),
+        "{answer}"
+    );
     // Answered means enforced: the very next request goes through.
     bottle.reaches("files.example.com");
     bottle.does_not_reach("closed.example.com");
@@ -48,14 +67,32 @@ fn a_rejection_reaches_the_agent_with_its_notes_and_again_when_it_asks_again() {
     let bottle = namespace.bottle("demo", &["api.example.com"]);
     let call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
-    namespace.edit(&proposal, "s/decision: Pending/decision: Rejected/; s/notes: \"\"/notes: use the mirror/").good();
+    namespace
+        .edit(
+            &proposal,
+            "s/decision: Pending/decision: Rejected/; s/notes: \"\"/notes: use the mirror/",
+        )
+        .good();
     let answer = call.answer();
-    assert!(answer.contains("status: rejected") && answer.contains("notes: use the mirror"), "{answer}");
+    assert!(
+        answer.contains("status: rejected") && answer.contains("notes: use the mirror"),
+        "{answer}"
+    );
     assert!(answer.contains("isError: True"), "{answer}");
     bottle.does_not_reach("files.example.com");
     let again = bottle.ask_for("files.example.com").answer();
-    assert!(again.contains("status: rejected") && again.contains("use the mirror"), "{again}");
-    assert_eq!(namespace.kubectl(["get", "proposals", "-o", "name"]).good().lines().count(), 1);
+    assert!(
+        again.contains("status: rejected") && again.contains("use the mirror"),
+        "{again}"
+    );
+    assert_eq!(
+        namespace
+            .kubectl(["get", "proposals", "-o", "name"])
+            .good()
+            .lines()
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -64,11 +101,17 @@ fn a_reviewers_own_file_is_what_is_applied() {
     let bottle = namespace.bottle("demo", &["api.example.com"]);
     let call = bottle.ask_for(".example.org");
     let proposal = bottle.pending();
-    let patch = r#"{"spec":{"decision":"Approved","finalFile":"api.example.com\nsecond.example.com\n"}}"#;
-    namespace.kubectl(["patch", &proposal, "--type=merge", "-p", patch]).good();
+    let patch =
+        r#"{"spec":{"decision":"Approved","finalFile":"api.example.com\nsecond.example.com\n"}}"#;
+    namespace
+        .kubectl(["patch", &proposal, "--type=merge", "-p", patch])
+        .good();
     let answer = call.answer();
     assert!(answer.contains("status: modified"), "{answer}");
-    assert!(answer.contains("api.example.com\nsecond.example.com"), "{answer}");
+    assert!(
+        answer.contains("api.example.com\nsecond.example.com"),
+        "{answer}"
+    );
     bottle.reaches("second.example.com");
     assert!(!bottle.allowlist().contains("example.org"));
 }
@@ -82,7 +125,10 @@ fn two_questions_at_once_are_decided_apart() {
     let second = bottle.ask_for("second.example.com");
     let other = eventually("the second question arrives", PATIENCE, || {
         let all = namespace.kubectl(["get", "proposals", "-o", "name"]).out;
-        let name = all.lines().map(|line| line.replace("proposal.bot-bottle.dev/", "proposal/")).find(|name| *name != one);
+        let name = all
+            .lines()
+            .map(|line| line.replace("proposal.bot-bottle.dev/", "proposal/"))
+            .find(|name| *name != one);
         name.ok_or(all.clone())
     });
     bottle.phase_is(&other, "Pending");
@@ -98,7 +144,8 @@ fn two_questions_at_once_are_decided_apart() {
 }
 
 /// A tunnel that ticks once a second; how long it lived shows in its output.
-const TICKS: &str = "curl -skN -m 60 https://files.example.com/ticks > /tmp/ticks 2>&1; echo ended >> /tmp/ticks";
+const TICKS: &str =
+    "curl -skN -m 60 https://files.example.com/ticks > /tmp/ticks 2>&1; echo ended >> /tmp/ticks";
 
 #[test]
 fn a_revoked_grant_closes_the_host_and_cuts_the_open_tunnel() {
@@ -109,19 +156,35 @@ fn a_revoked_grant_closes_the_host_and_cuts_the_open_tunnel() {
     namespace.edit(&proposal, APPROVE).good();
     call.answer();
     bottle.phase_is(&proposal, "Enforced");
-    bottle.shell(&format!("({TICKS}) >/dev/null 2>&1 & sleep 2; grep -vc ended /tmp/ticks")).good();
-    namespace.edit(&proposal, "s/decision: Approved/decision: Revoked/").good();
+    bottle
+        .shell(&format!(
+            "({TICKS}) >/dev/null 2>&1 & sleep 2; grep -vc ended /tmp/ticks"
+        ))
+        .good();
+    namespace
+        .edit(&proposal, "s/decision: Approved/decision: Revoked/")
+        .good();
     eventually("the tunnel is cut", Duration::from_secs(20), || {
         let ticks = bottle.shell("cat /tmp/ticks").all();
-        if ticks.contains("ended") { Ok(()) } else { Err(ticks) }
+        if ticks.contains("ended") {
+            Ok(())
+        } else {
+            Err(ticks)
+        }
     });
     bottle.does_not_reach("files.example.com");
     bottle.reaches("api.example.com");
     bottle.phase_is(&proposal, "Revoked");
     assert!(!namespace.field(&proposal, ".spec.revokedBy").is_empty());
-    assert!(!namespace.field(&proposal, ".spec.decidedBy").is_empty(), "the approver stays on record");
+    assert!(
+        !namespace.field(&proposal, ".spec.decidedBy").is_empty(),
+        "the approver stays on record"
+    );
     let again = bottle.ask_for("files.example.com").answer();
-    assert!(again.contains("status: rejected") && again.contains("revoked"), "{again}");
+    assert!(
+        again.contains("status: rejected") && again.contains("revoked"),
+        "{again}"
+    );
 }
 
 #[test]
@@ -135,7 +198,11 @@ fn a_deleted_grant_closes_the_host() {
     namespace.kubectl(["delete", &proposal]).good();
     eventually("the host is closed", PATIENCE, || {
         let said = bottle.get("https://files.example.com/");
-        if said.ends_with("000/403") { Ok(()) } else { Err(said) }
+        if said.ends_with("000/403") {
+            Ok(())
+        } else {
+            Err(said)
+        }
     });
 }
 
@@ -146,14 +213,23 @@ fn a_grant_with_an_end_closes_by_itself() {
     let call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
     let end = SystemTime::now() + Duration::from_secs(6);
-    let end = k8s_openapi::jiff::Timestamp::try_from(end).unwrap().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let end = k8s_openapi::jiff::Timestamp::try_from(end)
+        .unwrap()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
     let patch = format!(r#"{{"spec":{{"decision":"Approved","expiresAt":"{end}"}}}}"#);
-    namespace.kubectl(["patch", &proposal, "--type=merge", "-p", &patch]).good();
+    namespace
+        .kubectl(["patch", &proposal, "--type=merge", "-p", &patch])
+        .good();
     assert!(call.answer().contains("status: approved"));
     bottle.phase_is(&proposal, "Expired");
     eventually("the host is closed", PATIENCE, || {
         let said = bottle.get("https://files.example.com/");
-        if said.ends_with("000/403") { Ok(()) } else { Err(said) }
+        if said.ends_with("000/403") {
+            Ok(())
+        } else {
+            Err(said)
+        }
     });
 }
 
@@ -162,12 +238,19 @@ fn a_tunnel_carries_a_hundred_megabytes_each_way_and_loses_nothing() {
     const BYTES: &str = "104857600";
     let namespace = Namespace::new();
     let bottle = namespace.bottle("demo", &["files.example.com"]);
-    let down = bottle.shell(&format!("curl -sk 'https://files.example.com/bytes?n={BYTES}' | wc -c")).good();
+    let down = bottle
+        .shell(&format!(
+            "curl -sk 'https://files.example.com/bytes?n={BYTES}' | wc -c"
+        ))
+        .good();
     assert_eq!(down.trim(), BYTES);
-    let up = format!("head -c {BYTES} /dev/zero | curl -sk -T - -X POST https://files.example.com/count");
+    let up = format!(
+        "head -c {BYTES} /dev/zero | curl -sk -T - -X POST https://files.example.com/count"
+    );
     assert_eq!(bottle.shell(&up).good().trim(), BYTES);
     // Closed at once, before the other side has read: what was sent still arrives.
-    let plain = format!("head -c {BYTES} /dev/zero | curl -s -T - -X POST http://files.example.com/count");
+    let plain =
+        format!("head -c {BYTES} /dev/zero | curl -s -T - -X POST http://files.example.com/count");
     assert_eq!(bottle.shell(&plain).good().trim(), BYTES);
 }
 
@@ -186,12 +269,22 @@ fn the_second_of_two_editors_is_told_not_lost() {
     std::fs::write(&script, format!("{reject} \"$1\"\n")).unwrap();
     let said = crate::support::run(
         "env",
-        [&format!("KUBE_EDITOR=sh {}", script.display()), "kubectl", "-n", &namespace.name, "edit", &proposal],
+        [
+            &format!("KUBE_EDITOR=sh {}", script.display()),
+            "kubectl",
+            "-n",
+            &namespace.name,
+            "edit",
+            &proposal,
+        ],
         "",
     );
     std::fs::remove_file(&script).unwrap();
     let message = said.bad();
-    assert!(message.contains("a pending Proposal becomes Approved or Rejected"), "{message}");
+    assert!(
+        message.contains("a pending Proposal becomes Approved or Rejected"),
+        "{message}"
+    );
     assert!(call.answer().contains("status: rejected"));
     assert_eq!(namespace.field(&proposal, ".spec.decision"), "Rejected");
 }
@@ -200,7 +293,11 @@ fn the_second_of_two_editors_is_told_not_lost() {
 fn kubectl_edit_shows_diff_and_file_as_readable_blocks() {
     let namespace = Namespace::new();
     let bottle = namespace.bottle("demo", &["api.example.com"]);
-    let _call = bottle.call("pipelock-block", "api.example.com  \n\tfiles.example.com\t \n# why: builds \n", "trailing blanks");
+    let _call = bottle.call(
+        "pipelock-block",
+        "api.example.com  \n\tfiles.example.com\t \n# why: builds \n",
+        "trailing blanks",
+    );
     let proposal = bottle.pending();
     let shown = namespace.kubectl(["get", &proposal, "-o", "yaml"]).good();
     assert!(shown.contains("proposedFile: |"), "{shown}");
@@ -216,13 +313,24 @@ fn applying_the_same_bottle_again_changes_nothing_and_a_declared_host_can_be_tak
     let proposal = bottle.pending();
     namespace.edit(&proposal, APPROVE).good();
     call.answer();
-    let said = namespace.apply(&bottle_yaml("demo", &["api.example.com", "second.example.com"])).good();
+    let said = namespace
+        .apply(&bottle_yaml(
+            "demo",
+            &["api.example.com", "second.example.com"],
+        ))
+        .good();
     assert!(said.contains("unchanged"), "{said}");
     bottle.reaches("files.example.com");
-    namespace.apply(&bottle_yaml("demo", &["api.example.com"])).good();
+    namespace
+        .apply(&bottle_yaml("demo", &["api.example.com"]))
+        .good();
     eventually("the declared host is closed", PATIENCE, || {
         let said = bottle.get("https://second.example.com/");
-        if said.ends_with("000/403") { Ok(()) } else { Err(said) }
+        if said.ends_with("000/403") {
+            Ok(())
+        } else {
+            Err(said)
+        }
     });
     bottle.reaches("files.example.com");
 }
@@ -233,11 +341,22 @@ fn image_and_command_change_as_the_design_says() {
     let bottle = namespace.bottle("demo", &["api.example.com"]);
     let uid = namespace.field("pod/demo-bottle", ".metadata.uid");
     let yaml = bottle_yaml("demo", &["api.example.com"]);
-    namespace.apply(&yaml.replace("command: [sleep, infinity]", "command: [sleep, \"100000\"]")).good();
+    namespace
+        .apply(&yaml.replace("command: [sleep, infinity]", "command: [sleep, \"100000\"]"))
+        .good();
     eventually("the pod is replaced", PATIENCE, || {
         let now = namespace.field("pod/demo-bottle", ".metadata.uid");
-        if !now.is_empty() && now != uid { Ok(()) } else { Err(now) }
+        if !now.is_empty() && now != uid {
+            Ok(())
+        } else {
+            Err(now)
+        }
     });
     bottle.ready();
-    assert!(bottle.shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").all().contains("sleep 100000"));
+    assert!(
+        bottle
+            .shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+            .all()
+            .contains("sleep 100000")
+    );
 }

@@ -57,7 +57,11 @@ pub fn state() -> PathBuf {
     directory.expect("BOT_BOTTLE_STATE_DIR: run these tests by tests/run cluster")
 }
 
-pub fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>, input: &str) -> Said {
+pub fn run<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = S>,
+    input: &str,
+) -> Said {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -75,7 +79,11 @@ pub fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S
 
 /// Tries until `check` gives a value; the last complaint otherwise.
 #[track_caller]
-pub fn eventually<T>(what: &str, limit: Duration, mut check: impl FnMut() -> Result<T, String>) -> T {
+pub fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut check: impl FnMut() -> Result<T, String>,
+) -> T {
     let began = Instant::now();
     loop {
         match check() {
@@ -98,7 +106,11 @@ pub struct Namespace {
 
 impl Namespace {
     pub fn new() -> Self {
-        let name = format!("e2e-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "e2e-{}-{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
         run("kubectl", ["create", "namespace", &name], "").good();
         Self { name }
     }
@@ -107,8 +119,15 @@ impl Namespace {
         self.kubectl_with(arguments, "")
     }
 
-    pub fn kubectl_with<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>, input: &str) -> Said {
-        let mut all = vec![OsStr::new("-n").to_owned(), OsStr::new(&self.name).to_owned()];
+    pub fn kubectl_with<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Said {
+        let mut all = vec![
+            OsStr::new("-n").to_owned(),
+            OsStr::new(&self.name).to_owned(),
+        ];
         all.extend(arguments.into_iter().map(|one| one.as_ref().to_owned()));
         run("kubectl", all, input)
     }
@@ -136,7 +155,10 @@ impl Namespace {
     /// Applies the Bottle `name` with this allowlist and waits until it is Ready.
     pub fn bottle(&self, name: &str, allowlist: &[&str]) -> Bottle<'_> {
         self.apply(&bottle_yaml(name, allowlist)).good();
-        let bottle = Bottle { namespace: self, name: name.to_owned() };
+        let bottle = Bottle {
+            namespace: self,
+            name: name.to_owned(),
+        };
         bottle.ready();
         bottle
     }
@@ -145,11 +167,19 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         if thread::panicking() {
-            let about = self.kubectl(["get", "bottles,proposals,pods", "-o", "wide"]).all();
-            let events = self.kubectl(["get", "events", "--sort-by=.lastTimestamp"]).all();
+            let about = self
+                .kubectl(["get", "bottles,proposals,pods", "-o", "wide"])
+                .all();
+            let events = self
+                .kubectl(["get", "events", "--sort-by=.lastTimestamp"])
+                .all();
             eprintln!("{about}\n{events}");
         }
-        let _ = run("kubectl", ["delete", "namespace", &self.name, "--wait=false"], "");
+        let _ = run(
+            "kubectl",
+            ["delete", "namespace", &self.name, "--wait=false"],
+            "",
+        );
     }
 }
 
@@ -189,12 +219,20 @@ impl Bottle<'_> {
         eventually("the bottle becomes Ready", PATIENCE, || {
             let path = ".status.conditions[?(@.type==\"Ready\")]";
             let ready = self.namespace.field(&self.object(), path);
-            if ready.contains("\"status\":\"True\"") { Ok(()) } else { Err(ready) }
+            if ready.contains("\"status\":\"True\"") {
+                Ok(())
+            } else {
+                Err(ready)
+            }
         });
         // The agent itself starts when the seal has seen the sidecars.
         eventually("the agent starts", PATIENCE, || {
             let processes = self.exec(["sh", "-c", "cat /proc/[0-9]*/comm"]).all();
-            if processes.contains("sleep") { Ok(()) } else { Err(processes) }
+            if processes.contains("sleep") {
+                Ok(())
+            } else {
+                Err(processes)
+            }
         });
     }
 
@@ -203,9 +241,16 @@ impl Bottle<'_> {
         self.exec_with(command, "")
     }
 
-    pub fn exec_with<S: AsRef<OsStr>>(&self, command: impl IntoIterator<Item = S>, input: &str) -> Said {
+    pub fn exec_with<S: AsRef<OsStr>>(
+        &self,
+        command: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Said {
         let pod = self.pod();
-        let mut all: Vec<_> = ["exec", "-i", &pod, "-c", "agent", "--"].iter().map(|one| OsStr::new(one).to_owned()).collect();
+        let mut all: Vec<_> = ["exec", "-i", &pod, "-c", "agent", "--"]
+            .iter()
+            .map(|one| OsStr::new(one).to_owned())
+            .collect();
         all.extend(command.into_iter().map(|one| one.as_ref().to_owned()));
         self.namespace.kubectl_with(all, input)
     }
@@ -222,31 +267,56 @@ impl Bottle<'_> {
 
     /// The status line and body of a GET through the proxy, as curl shows them.
     pub fn get(&self, url: &str) -> String {
-        self.exec(["curl", "-sk", "-m", "10", "-w", " %{http_code}/%{http_connect}", url]).all()
+        self.exec([
+            "curl",
+            "-sk",
+            "-m",
+            "10",
+            "-w",
+            " %{http_code}/%{http_connect}",
+            url,
+        ])
+        .all()
     }
 
     #[track_caller]
     pub fn reaches(&self, host: &str) {
         let body = self.get(&format!("https://{host}/"));
-        assert!(body.contains(&format!("hello from {host}")), "{host} should answer: {body}");
+        assert!(
+            body.contains(&format!("hello from {host}")),
+            "{host} should answer: {body}"
+        );
     }
 
     #[track_caller]
     pub fn does_not_reach(&self, host: &str) {
         let said = self.get(&format!("https://{host}/"));
-        assert!(said.ends_with("000/403"), "{host} should be refused: {said}");
+        assert!(
+            said.ends_with("000/403"),
+            "{host} should be refused: {said}"
+        );
     }
 
     /// The file in force, as the agent sees it.
     pub fn allowlist(&self) -> String {
-        self.shell("cat /etc/claude-bottle/current-config/allowlist").good()
+        self.shell("cat /etc/claude-bottle/current-config/allowlist")
+            .good()
     }
 
     /// Calls a tool with the official SDK's client, in the agent's container, and goes on.
     pub fn call(&self, tool: &str, file: &str, justification: &str) -> Call {
         let script = std::fs::read_to_string(repository().join("tests/e2e/call.py")).unwrap();
         let child = Command::new("kubectl")
-            .args(["-n", &self.namespace.name, "exec", "-i", &self.pod(), "-c", "agent", "--"])
+            .args([
+                "-n",
+                &self.namespace.name,
+                "exec",
+                "-i",
+                &self.pod(),
+                "-c",
+                "agent",
+                "--",
+            ])
             .args(["python3", "-c", &script, tool, file, justification])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -258,7 +328,11 @@ impl Bottle<'_> {
 
     /// Asks for one more host than is in force.
     pub fn ask_for(&self, host: &str) -> Call {
-        self.call("pipelock-block", &format!("{}{host}\n", self.allowlist()), &format!("{host} is needed"))
+        self.call(
+            "pipelock-block",
+            &format!("{}{host}\n", self.allowlist()),
+            &format!("{host} is needed"),
+        )
     }
 
     /// The name of the one Proposal that is pending.
@@ -266,7 +340,10 @@ impl Bottle<'_> {
     pub fn pending(&self) -> String {
         eventually("a proposal is pending", PATIENCE, || {
             let template = "{range .items[?(@.status.phase==\"Pending\")]}{.metadata.name} {end}";
-            let said = self.namespace.kubectl(["get", "proposals", "-o", &format!("jsonpath={template}")]).all();
+            let said = self
+                .namespace
+                .kubectl(["get", "proposals", "-o", &format!("jsonpath={template}")])
+                .all();
             match said.split_whitespace().collect::<Vec<_>>()[..] {
                 [one] => Ok(format!("proposal/{one}")),
                 _ => Err(said),
@@ -319,7 +396,13 @@ impl Drop for Call {
 /// A record of the cluster's name server.
 pub fn dns(name: &str, addresses: &[&str]) {
     let state = state();
-    let cluster = state.file_name().unwrap().to_str().unwrap().trim_start_matches("cluster-").to_owned();
+    let cluster = state
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches("cluster-")
+        .to_owned();
     let mut arguments = vec!["--name".to_owned(), cluster, name.to_owned()];
     arguments.extend(addresses.iter().map(|one| (*one).to_owned()));
     let program = repository().join("tests/cluster/dns");
