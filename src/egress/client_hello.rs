@@ -33,13 +33,16 @@ pub fn read(bytes: &[u8]) -> Hello {
         ControlFlow::Continue(joined) => joined,
         ControlFlow::Break(hello) => return hello,
     };
-    let Some((message, _)) = Reader(&handshake).message() else {
+    let Some((message, after)) = Reader(&handshake).message() else {
         return if bytes.len() >= MAX_HELLO {
             Hello::Malformed
         } else {
             Hello::Incomplete
         };
     };
+    if !after.is_empty() {
+        return Hello::Malformed;
+    }
     match server_name(message) {
         Some(name) => Hello::Complete(name),
         None => Hello::Malformed,
@@ -299,6 +302,8 @@ mod tests {
             let bytes = [&record(first)[..], between, &record(second)].concat();
             assert_eq!(read(&bytes), Hello::Malformed);
         }
+        let coalesced = record(&[&whole[5..], &whole[5..]].concat());
+        assert_eq!(read(&coalesced), Hello::Malformed);
         let mut other = whole.clone();
         other[5] = 2;
         assert_eq!(read(&other), Hello::Malformed);

@@ -35,6 +35,17 @@ impl Target {
 
     /// Of a request with a full URL, whose `Host` must say the same.
     pub fn of_url(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<Self, Unclear> {
+        let target = Self::of_url_alone(uri)?;
+        match host_header(headers)? {
+            Some(host) if host == target => Ok(target),
+            Some(_) => Err(Unclear::Disagree),
+            None if version == Version::HTTP_10 => Ok(target),
+            None => Err(Unclear::Malformed("the Host header is missing")),
+        }
+    }
+
+    /// Of a full URL, whatever `Host` says.
+    pub fn of_url_alone(uri: &Uri) -> Result<Self, Unclear> {
         if uri.scheme_str() != Some("http") {
             return Err(Unclear::Malformed(
                 "only http URLs can be asked for like this; use CONNECT for https",
@@ -43,13 +54,7 @@ impl Target {
         let authority = uri
             .authority()
             .ok_or(Unclear::Malformed("the URL has no host"))?;
-        let target = parse(authority.as_str(), Some(80))?;
-        match host_header(headers)? {
-            Some(host) if host == target => Ok(target),
-            Some(_) => Err(Unclear::Disagree),
-            None if version == Version::HTTP_10 => Ok(target),
-            None => Err(Unclear::Malformed("the Host header is missing")),
-        }
+        parse(authority.as_str(), Some(80))
     }
 
     /// Of a request without a host in its URL, inside a tunnel to `self`: whether `Host` (and the URL, if it has
