@@ -16,5 +16,6 @@ pub mod config;
 pub mod config_directory;
 pub mod egress;
 pub mod names;
+pub mod supervise;
 pub mod telemetry;
 pub mod yaml;
