@@ -95,7 +95,7 @@ pub fn eventually<T>(
 }
 
 /// The usual patience: a pod's start takes a few seconds, more while the machine compiles.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
