@@ -16,6 +16,7 @@ pub mod config;
 pub mod config_directory;
 pub mod egress;
 pub mod names;
+pub mod roles;
 pub mod supervise;
 pub mod telemetry;
 pub mod yaml;
