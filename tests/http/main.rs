@@ -7,4 +7,5 @@
 )]
 
 mod egress;
+mod mcp;
 mod support;

@@ -208,6 +208,3 @@ fn classify(operation: &'static str, error: kube::Error) -> StoreError {
 fn is_final(status: &Status) -> bool {
     matches!(status.code, 400 | 403 | 404 | 405 | 409 | 413 | 415 | 422)
 }
-
-#[cfg(test)]
-mod tests;

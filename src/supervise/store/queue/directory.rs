@@ -72,7 +72,7 @@ impl Directory {
             root: root.to_owned(),
             archive,
         };
-        for name in directory.names(&directory.root)? {
+        for name in names(&directory.root)? {
             if name.starts_with('.') && name.ends_with(DRAFT) {
                 let _ = fs::remove_file(directory.root.join(name));
             }
@@ -124,7 +124,7 @@ impl Directory {
     /// an archived proposal is archived: it is read when that is asked again.
     pub fn decisions(&self) -> Result<HashMap<String, Decided>, QueueError> {
         let mut decisions = HashMap::new();
-        for file in self.names(&self.root)? {
+        for file in names(&self.root)? {
             let Some(name) = file
                 .strip_suffix(DECISION)
                 .filter(|name| !name.starts_with('.'))
@@ -164,7 +164,7 @@ impl Directory {
 
     /// How many proposals wait for a decision.
     pub fn pending(&self) -> Result<usize, QueueError> {
-        let names: HashSet<String> = self.names(&self.root)?.into_iter().collect();
+        let names: HashSet<String> = names(&self.root)?.into_iter().collect();
         let undecided = names.iter().filter(|file| {
             is_proposal(file)
                 && file
@@ -178,7 +178,7 @@ impl Directory {
     pub fn made(&self) -> Result<Vec<SystemTime>, QueueError> {
         let mut times = Vec::new();
         for parent in [&self.root, &self.archive] {
-            for name in self.names(parent)? {
+            for name in names(parent)? {
                 if !is_proposal(&name) {
                     continue;
                 }
@@ -195,33 +195,33 @@ impl Directory {
     /// Moves an answered proposal and its decision away. The proposal goes first: the other order would leave one that
     /// looks undecided if we stop in between.
     pub fn archive(&self, name: &str) -> Result<(), QueueError> {
-        self.rename(&self.root, &self.archive, &format!("{name}{PROPOSAL}"))?;
-        self.rename(&self.root, &self.archive, &format!("{name}{DECISION}"))?;
+        rename(&self.root, &self.archive, &format!("{name}{PROPOSAL}"))?;
+        rename(&self.root, &self.archive, &format!("{name}{DECISION}"))?;
         sync(&self.archive)?;
         sync(&self.root)
     }
 
     /// Moves back a proposal that was answered without a decision.
     pub fn reopen(&self, name: &str) -> Result<(), QueueError> {
-        self.rename(&self.archive, &self.root, &format!("{name}{PROPOSAL}"))?;
+        rename(&self.archive, &self.root, &format!("{name}{PROPOSAL}"))?;
         sync(&self.root)
     }
+}
 
-    fn rename(&self, from: &Path, to: &Path, file: &str) -> Result<(), QueueError> {
-        let path = from.join(file);
-        match fs::rename(&path, to.join(file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result.map_err(failed("move", &path)),
-        }
+fn rename(from: &Path, to: &Path, file: &str) -> Result<(), QueueError> {
+    let path = from.join(file);
+    match fs::rename(&path, to.join(file)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(failed("move", &path)),
     }
+}
 
-    fn names(&self, parent: &Path) -> Result<Vec<String>, QueueError> {
-        let entries = fs::read_dir(parent).map_err(failed("read", parent))?;
-        Ok(entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect())
-    }
+fn names(parent: &Path) -> Result<Vec<String>, QueueError> {
+    let entries = fs::read_dir(parent).map_err(failed("read", parent))?;
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect())
 }
 
 /// Whether it is the name of a proposal's file; drafts begin with a dot.
