@@ -9,6 +9,8 @@
 //! - [`config`]: CORE, the files that sidecars read: allowlist, routes, decisions, `seal`'s instructions
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
+//! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
+//! - [`roles`]: the sidecars as subcommands
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod api;

@@ -60,7 +60,7 @@ pub fn report_own_hash(state: PathBuf, mut view: watch::Receiver<Arc<View>>) {
                 match write_hash(&state, container::SUPERVISE, &hash) {
                     Ok(()) => written = Some(hash),
                     Err(error) => {
-                        tracing::warn!(error = chain(&error), "Can't report the config's hash")
+                        tracing::warn!(error = chain(&error), "Can't report the config's hash");
                     }
                 }
             }
@@ -79,7 +79,7 @@ async fn changed<T>(source: &mut Option<watch::Receiver<T>>) {
         }
         *source = None;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Sources {

@@ -205,7 +205,7 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         let reporter = Arc::clone(&store);
         let view = watched.view.clone();
         tokio::spawn(async move {
-            report::run(&*reporter, watched.view, watched.hashes, &watched.enforcers).await
+            report::run(&*reporter, watched.view, watched.hashes, &watched.enforcers).await;
         });
         let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
         return serve(

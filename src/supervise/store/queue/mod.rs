@@ -85,7 +85,7 @@ impl Queue {
                     () = changes.next() => {}
                     () = sender.closed() => return,
                 }
-                match blocking(&shared, |shared| shared.decisions()).await {
+                match blocking(&shared, Shared::decisions).await {
                     Ok(decisions) => {
                         sender.send_if_modified(|current| {
                             let differs = *current != decisions;
@@ -94,7 +94,7 @@ impl Queue {
                         });
                     }
                     Err(error) => {
-                        tracing::warn!(error = chain(&error), "Can't read the queue's decisions")
+                        tracing::warn!(error = chain(&error), "Can't read the queue's decisions");
                     }
                 }
             }
