@@ -15,6 +15,8 @@
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
 //! - [`prepare`]: the role that lays the lock (`prepare::lock` is CORE) and shares `seal`
 //! - [`seal`]: the first process of the agent's container (`seal::merge` and `seal::attempts` are CORE)
+//! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
+//! - [`roles`]: the sidecars as subcommands
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod agents;
@@ -27,6 +29,7 @@ pub mod names;
 pub mod plan;
 pub mod prepare;
 pub mod proposal;
+pub mod roles;
 pub mod seal;
 pub mod supervise;
 pub mod telemetry;

@@ -6,7 +6,7 @@
 //! by rename and writes `hash` last. Nothing is polled: the kernel reports changes of the directory.
 
 mod state;
-mod watcher;
+pub(crate) mod watcher;
 
 #[cfg(test)]
 mod tests;

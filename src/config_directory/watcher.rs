@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Changes of one directory's entries; many at once count as one.
-pub(super) struct Changes {
+pub(crate) struct Changes {
     notify: Arc<Notify>,
     // Dropped, it stops reporting.
     _watcher: RecommendedWatcher,
 }
 
 impl Changes {
-    pub(super) fn of(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(directory: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Watch {
             path: directory.to_owned(),
             source,
@@ -40,7 +40,7 @@ impl Changes {
         })
     }
 
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         self.notify.notified().await;
     }
 }

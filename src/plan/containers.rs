@@ -46,20 +46,14 @@ pub fn prepare(spec: &Spec, settings: &Settings) -> Container {
 
 /// The agent's way to ask; with `supervise: false` only the reporter of what is enforced.
 pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container {
-    let role = if spec.supervise { "mcp" } else { "report" };
+    let mut args = vec!["report"];
+    if spec.supervise {
+        args = vec!["mcp", "--bind", "127.0.0.1"];
+    }
+    args.extend(["--enforcers", names::container::EGRESS]);
     Container {
         name: names::container::SUPERVISE.into(),
-        args: Some(
-            [
-                role,
-                "--bind",
-                "127.0.0.1",
-                "--enforcers",
-                names::container::EGRESS,
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-        ),
+        args: Some(args.into_iter().map(str::to_owned).collect()),
         env: Some(vec![
             variable(
                 names::env::BOTTLE_SLUG,

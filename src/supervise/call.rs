@@ -291,12 +291,7 @@ impl<S: Store> Desk<S> {
             if let Some(decided) = self.registry.find(name, asked) {
                 return ended(&decided, closes);
             }
-            let in_force = view.enforced
-                && view.means(question.tool, question.meaning)
-                && !view
-                    .decisions
-                    .get(name)
-                    .is_some_and(|decided| decided.asked >= asked);
+            let in_force = view.enforced && view.means(question.tool, question.meaning);
             if in_force {
                 let since = *in_force_since.get_or_insert_with(tokio::time::Instant::now);
                 let until = since + self.settings.grace;

@@ -79,17 +79,17 @@ where
     };
     drop(body);
     tracing::debug!(method = request.method, "Request");
-    let reply = match handle(&request, &state.desk.view()) {
+    let outcome = match handle(&request, &state.desk.view()) {
         Reply::Now(outcome) => outcome,
-        Reply::Call(question) => match state.desk.at_once(&question) {
-            Some(result) => Ok(result),
-            None => {
+        Reply::Call(question) => {
+            let Some(result) = state.desk.at_once(&question) else {
                 let waiting = state.desk.begin(question);
                 return wait(state, request, waiting, accepts).await;
-            }
-        },
+            };
+            Ok(result)
+        }
     };
-    let reply = rpc::response(Some(&request.id), &reply);
+    let reply = rpc::response(Some(&request.id), &outcome);
     if accepts.only_stream() {
         stream::single(&reply)
     } else {
@@ -104,7 +104,7 @@ async fn wait<S: Store>(
     accepts: Accepts,
 ) -> Response<Body> {
     if accepts.stream {
-        return stream::start(state, &request, waiting);
+        return stream::start(&state, &request, waiting);
     }
     // The params hold the file, and the call may wait for long.
     let RpcRequest { id, params, .. } = request;

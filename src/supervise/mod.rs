@@ -5,12 +5,12 @@
 
 pub mod answer;
 pub mod call;
+pub mod feed;
 pub mod http;
-pub mod live;
+pub mod mcp;
 pub mod methods;
 mod registry;
 pub mod report;
-pub mod role;
 pub mod rpc;
 pub mod server;
 pub mod store;

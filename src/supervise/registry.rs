@@ -46,10 +46,10 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(registry) = self.0 {
-            if let Some((_, taken)) = &mut registry.state().taken {
-                *taken = taken.saturating_sub(1);
-            }
+        if let Some(registry) = self.0
+            && let Some((_, taken)) = &mut registry.state().taken
+        {
+            *taken = taken.saturating_sub(1);
         }
     }
 }

@@ -1,108 +1,135 @@
-//! Tells the Bottle what its sidecars enforce: `status.sidecar.enforcedHash`, and who lags behind.
+//! Tells the Bottle's status which config the sidecars enforce, and which of them lags.
 
+use super::feed::Hashes;
+use super::store::StoreError;
 use super::view::{View, lagging};
-use crate::{api::Bottle, names::FIELD_MANAGER_SIDECAR, telemetry::chain};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
-};
+use crate::telemetry::chain;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout_at},
-};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
-/// A sidecar that has not enforced a config after this time is named.
+/// How long a sidecar may take over a new config before it is named. Most take milliseconds; a proxy that closes many
+/// connections takes a second.
 const LAG: Duration = Duration::from_secs(30);
 /// First and longest pause between two tries.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
-/// Whose status this is.
-pub struct Reporter {
-    bottles: Api<Bottle>,
-    name: String,
+/// Whoever keeps the Bottle's `status.sidecar`.
+pub trait BottleStatus: Send + Sync + 'static {
+    /// Merges these fields into `status.sidecar`.
+    fn merge(&self, sidecar: &Value) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-impl Reporter {
-    /// Reports for the Bottle `name` in `namespace`.
-    pub fn new(client: Client, namespace: &str, name: String) -> Self {
-        Self {
-            bottles: Api::namespaced(client, namespace),
-            name,
+/// Reports for ever, each state once.
+pub async fn run(
+    status: &impl BottleStatus,
+    mut view: watch::Receiver<Arc<View>>,
+    hashes: watch::Receiver<Hashes>,
+    enforcers: &[String],
+) {
+    let mut reported = json!({});
+    let mut since = (String::new(), Instant::now());
+    loop {
+        let now = view.borrow_and_update().clone();
+        if now.hash != since.0 {
+            since = (now.hash.clone(), Instant::now());
         }
-    }
-
-    /// Reports every change, until the views end.
-    pub async fn run(
-        self,
-        mut views: watch::Receiver<Arc<View>>,
-        hashes: watch::Receiver<BTreeMap<String, String>>,
-        enforcers: Vec<String>,
-    ) {
-        let mut reported = None;
-        let mut since = (String::new(), Instant::now());
-        loop {
-            let view = views.borrow_and_update().clone();
-            if since.0 != view.hash {
-                since = (view.hash.clone(), Instant::now());
-            }
-            let late = since.1.elapsed() >= LAG;
-            let word = match (view.enforced, late) {
-                (true, _) => Some(json!({"enforcedHash": view.hash, "lagging": null})),
-                (false, true) => {
-                    let current = hashes.borrow();
-                    let names: Vec<&str> = lagging(&enforcers, &current, &view.hash).collect();
-                    Some(json!({"lagging": names.join(", ")}))
-                }
-                (false, false) => None,
-            };
-            if word.is_some() && word != reported {
-                if let Some(word) = &word {
-                    self.patch(word, &views).await;
-                }
-                reported = word;
-                continue;
-            }
-            let wake = since.1 + LAG;
-            let changed = if view.enforced || late {
-                views.changed().await
-            } else {
-                timeout_at(wake, views.changed()).await.unwrap_or(Ok(()))
-            };
-            if changed.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Tries until it succeeds, is refused, or there is something newer to say.
-    async fn patch(&self, word: &Value, views: &watch::Receiver<Arc<View>>) {
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER_SIDECAR.into()),
-            ..PatchParams::default()
+        let late = since.1 + LAG;
+        let fields = if now.enforced {
+            Some(json!({"enforcedHash": now.hash, "lagging": null}))
+        } else if Instant::now() >= late {
+            let hashes = hashes.borrow().clone();
+            let roles: Vec<&str> = lagging(enforcers, &hashes, &now.hash).collect();
+            Some(json!({"lagging": roles.join(", ")}))
+        } else {
+            None
         };
-        let body = json!({"status": {"sidecar": word}});
-        let mut pause = RETRY.0;
-        loop {
-            match self
-                .bottles
-                .patch_status(&self.name, &params, &Patch::Merge(&body))
-                .await
-            {
-                Ok(_) => return,
-                Err(error) => {
-                    tracing::warn!(
-                        error = chain(&error),
-                        "What is enforced can't be reported; trying again"
-                    );
-                }
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(RETRY.1);
-            if views.has_changed().unwrap_or(true) {
-                return;
-            }
+        if let Some(fields) = fields.filter(|fields| *fields != reported) {
+            send(status, &fields).await;
+            reported = fields;
+            continue;
         }
+        tokio::select! {
+            changed = view.changed() => if changed.is_err() { return },
+            () = sleep_until(late), if !now.enforced && Instant::now() < late => {}
+        }
+    }
+}
+
+async fn send(status: &impl BottleStatus, fields: &Value) {
+    let mut pause = RETRY.0;
+    while let Err(error) = status.merge(fields).await {
+        tracing::warn!(error = chain(&error), "Can't report to the Bottle's status");
+        sleep(pause).await;
+        pause = (pause * 2).min(RETRY.1);
+    }
+    tracing::info!(%fields, "Reported to the Bottle's status");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use tokio::task::yield_now;
+
+    /// Remembers what was merged; fails as often as it is told.
+    #[derive(Default)]
+    struct FakeStatus {
+        merged: Mutex<Vec<Value>>,
+        failures: Mutex<u32>,
+    }
+
+    impl BottleStatus for Arc<FakeStatus> {
+        async fn merge(&self, sidecar: &Value) -> Result<(), StoreError> {
+            let mut failures = self.failures.lock().unwrap();
+            if *failures > 0 {
+                *failures -= 1;
+                return Err(StoreError::Failed {
+                    operation: "patching",
+                    source: "gone".into(),
+                });
+            }
+            self.merged.lock().unwrap().push(sidecar.clone());
+            Ok(())
+        }
+    }
+
+    fn view(hash: &str, enforced: bool) -> Arc<View> {
+        let mut view = View::new(None, hash.to_owned());
+        view.enforced = enforced;
+        Arc::new(view)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_enforced_config_is_reported_once_and_a_lagging_role_is_named() {
+        let status = Arc::new(FakeStatus {
+            failures: Mutex::new(2),
+            ..FakeStatus::default()
+        });
+        let (views, receiver) = watch::channel(view("one", true));
+        let (_state, hashes) = watch::channel(Hashes::new());
+        let task = Arc::clone(&status);
+        tokio::spawn(async move { run(&task, receiver, hashes, &["egress".to_owned()]).await });
+        sleep(Duration::from_secs(60)).await;
+        views.send(view("two", false)).unwrap();
+        sleep(LAG / 2).await;
+        assert_eq!(status.merged.lock().unwrap().len(), 1);
+        sleep(LAG * 9).await;
+        views.send(view("two", true)).unwrap();
+        sleep(LAG * 9).await;
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(
+            *status.merged.lock().unwrap(),
+            [
+                json!({"enforcedHash": "one", "lagging": null}),
+                json!({"lagging": "egress"}),
+                json!({"enforcedHash": "two", "lagging": null}),
+            ]
+        );
     }
 }

@@ -28,7 +28,7 @@ pub fn single(message: &str) -> Response<Body> {
 
 /// Starts the stream; its task ends with the answer or with the client.
 pub fn start<S: Store>(
-    state: Arc<State<S>>,
+    state: &Arc<State<S>>,
     request: &Request,
     waiting: Waiting,
 ) -> Response<Body> {
@@ -38,7 +38,7 @@ pub fn start<S: Store>(
         token: request.progress_token(),
         sender,
     };
-    let task = Arc::clone(&state);
+    let task = Arc::clone(state);
     state
         .tasks
         .spawn(async move { call.run(task, waiting).await });

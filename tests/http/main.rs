@@ -8,6 +8,7 @@
 mod attempt;
 mod egress;
 mod lock;
+mod mcp;
 mod netns;
 mod prepare;
 mod seal_agent;

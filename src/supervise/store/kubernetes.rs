@@ -1,116 +1,146 @@
-//! Proposals as objects of the Kubernetes API, with the sidecar's own token: it may create them and write
-//! `status.sidecar`, and can read, list and decide nothing.
+//! Proposals as Kubernetes objects, with the sidecar's own token: it creates them and patches `status.sidecar`, and
+//! may read and decide nothing.
+//!
+//! Dynamic JSON and not the API types: of a whole object this uses six fields.
 
 use super::{Proposal, Put, Standing, Store, StoreError};
-use crate::{
-    api::{self, Decision, ProposalPhase, ProposalSpec},
-    config::text::readable,
-    names::{FIELD_MANAGER_SIDECAR, LABEL_BOTTLE},
-    supervise::tools::Tool,
-};
-use kube::{
-    Api, Client, Error,
-    api::{Patch, PatchParams, PostParams},
-};
+use crate::config::text::readable;
+use crate::names::{GROUP, LABEL_BOTTLE, VERSION};
+use crate::supervise::report::BottleStatus;
+use crate::supervise::tools::Tool;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind, Status};
+use kube::{Api, Client, Config};
 use serde_json::{Value, json};
+use std::time::Duration;
+use thiserror::Error;
 
-/// The store of one bottle.
+/// The API server is near: what takes longer is tried again.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a proposal that is deleted and created under our hands is tried before that counts as a failure.
+const MAX_RACES: u32 = 3;
+/// Phases that may end otherwise when the file in force has changed.
+const ENDED: [&str; 3] = ["Conflicted", "Expired", "Failed"];
+
+/// There is no way to the API server.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// We are in no pod, or its token isn't mounted.
+    #[error("the pod's own access to the API server is missing")]
+    InCluster(#[source] kube::config::InClusterError),
+    /// The client can't be built.
+    #[error("can't build the API server's client")]
+    Client(#[source] kube::Error),
+}
+
+/// The objects of one bottle.
 pub struct Kubernetes {
-    proposals: Api<api::Proposal>,
+    proposals: Api<DynamicObject>,
+    bottles: Api<DynamicObject>,
+    kind: ApiResource,
     bottle: String,
     bottle_uid: String,
 }
 
 impl Kubernetes {
-    /// Proposals of the Bottle `bottle` with the uid `bottle_uid`, in `namespace`.
-    pub fn new(client: Client, namespace: &str, bottle: String, bottle_uid: String) -> Self {
+    /// With the pod's own service account. Connects by the address in the environment: the name would need DNS.
+    pub fn in_cluster(
+        namespace: &str,
+        bottle: &str,
+        bottle_uid: &str,
+    ) -> Result<Self, ConnectError> {
+        let mut config = Config::incluster_env().map_err(ConnectError::InCluster)?;
+        config.connect_timeout = Some(TIMEOUT);
+        config.read_timeout = Some(TIMEOUT);
+        config.write_timeout = Some(TIMEOUT);
+        let client = Client::try_from(config).map_err(ConnectError::Client)?;
+        Ok(Self::new(client, namespace, bottle, bottle_uid))
+    }
+
+    /// Over any client.
+    pub fn new(client: Client, namespace: &str, bottle: &str, bottle_uid: &str) -> Self {
+        let resource = |kind: &str, plural: &str| {
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, kind), plural)
+        };
+        let (proposal, bottle_kind) = (
+            resource("Proposal", "proposals"),
+            resource("Bottle", "bottles"),
+        );
         Self {
-            proposals: Api::namespaced(client, namespace),
-            bottle,
-            bottle_uid,
+            proposals: Api::namespaced_with(client.clone(), namespace, &proposal),
+            bottles: Api::namespaced_with(client, namespace, &bottle_kind),
+            kind: proposal,
+            bottle: bottle.to_owned(),
+            bottle_uid: bottle_uid.to_owned(),
         }
     }
 
-    fn object(&self, proposal: &Proposal) -> api::Proposal {
-        let Proposal {
-            name,
-            question,
-            base,
-        } = proposal;
-        let tool = match question.tool {
-            Tool::PipelockBlock => api::Tool::PipelockBlock,
-            Tool::CredProxyBlock => api::Tool::CredProxyBlock,
-            Tool::CapabilityBlock => api::Tool::CapabilityBlock,
-        };
+    fn object(&self, proposal: &Proposal) -> DynamicObject {
+        let question = &proposal.question;
         // White space means nothing in an allowlist, and may mean something in the other files.
-        let shown = |text: &str| match tool {
-            api::Tool::PipelockBlock => readable(text),
-            api::Tool::CredProxyBlock | api::Tool::CapabilityBlock => text.to_owned(),
+        let shown = |text: &str| match question.tool {
+            Tool::PipelockBlock => readable(text),
+            Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
         };
-        let mut object = api::Proposal::new(
-            name,
-            ProposalSpec {
-                bottle: self.bottle.clone(),
-                bottle_uid: self.bottle_uid.clone(),
-                tool,
-                justification: readable(&question.justification),
-                proposed_file: shown(&question.file),
-                base_file: shown(base),
-                decision: Decision::Pending,
-                notes: String::new(),
-                final_file: None,
-                expires_at: None,
-                decided_by: None,
-                decided_at: None,
-                revoked_by: None,
-                revoked_at: None,
+        let mut object = DynamicObject::new(&proposal.name, &self.kind).data(json!({
+            "spec": {
+                "bottle": self.bottle,
+                "bottleUID": self.bottle_uid,
+                "tool": question.tool.name(),
+                "proposedFile": shown(&question.file),
+                "baseFile": shown(&proposal.base),
+                "justification": readable(&question.justification),
             },
-        );
+        }));
         object.metadata.labels = Some([(LABEL_BOTTLE.to_owned(), self.bottle.clone())].into());
         object
     }
 
-    /// The object as it stands. We may not read; but a patch that changes nothing answers with the object.
-    async fn look(&self, name: &str) -> Result<Option<Standing>, StoreError> {
-        match self.patch_status(name, &json!({})).await {
-            Ok(object) => Ok(Some(standing(object))),
-            Err(Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(store_error("looking at the proposal", error)),
+    /// Patches a proposal's `status`; none when there is no such proposal, or it is another version by now.
+    async fn patch(&self, name: &str, patch: Value) -> Result<Option<DynamicObject>, StoreError> {
+        let patched = self
+            .proposals
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        match patched {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
+            Err(error) => Err(classify("updating the proposal's status", error)),
         }
     }
 
-    async fn patch_status(&self, name: &str, body: &Value) -> Result<api::Proposal, Error> {
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER_SIDECAR.into()),
-            ..PatchParams::default()
-        };
-        self.proposals
-            .patch_status(name, &params, &Patch::Merge(body))
-            .await
+    /// How a proposal stands. We may not get it, but the answer to a patch that changes nothing shows it.
+    async fn standing(&self, name: &str) -> Result<Option<Standing>, StoreError> {
+        let patched = self.patch(name, json!({})).await?;
+        Ok(patched.as_ref().map(standing))
     }
 }
 
 impl Store for Kubernetes {
     async fn put(&self, proposal: &Proposal, create: bool) -> Result<Put, StoreError> {
-        if create {
-            let params = PostParams {
-                field_manager: Some(FIELD_MANAGER_SIDECAR.into()),
-                ..PostParams::default()
-            };
-            match self.proposals.create(&params, &self.object(proposal)).await {
-                Ok(_) => return Ok(Put::New),
-                Err(Error::Api(status)) if status.code == 409 => {}
-                Err(error) => return Err(store_error("recording the proposal", error)),
+        let name = &proposal.name;
+        for _ in 0..MAX_RACES {
+            if create {
+                match self
+                    .proposals
+                    .create(&PostParams::default(), &self.object(proposal))
+                    .await
+                {
+                    Ok(_) => return Ok(Put::New),
+                    Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                    Err(error) => return Err(classify("creating the proposal", error)),
+                }
+            }
+            match self.standing(name).await? {
+                Some(standing) => return Ok(Put::Exists(standing)),
+                None if !create => return Ok(Put::Absent),
+                None => {}
             }
         }
-        match self.look(&proposal.name).await? {
-            Some(standing) => Ok(Put::Exists(standing)),
-            None if create => Err(StoreError::Failed {
-                operation: "recording the proposal",
-                source: "it was there and is gone; once more".into(),
-            }),
-            None => Ok(Put::Absent),
-        }
+        Err(StoreError::Failed {
+            operation: "creating the proposal",
+            source: "it is created and deleted at the same time".into(),
+        })
     }
 
     async fn ask_again(
@@ -118,57 +148,70 @@ impl Store for Kubernetes {
         proposal: &Proposal,
         standing: &Standing,
     ) -> Result<Option<i64>, StoreError> {
-        let number = standing.answered.max(standing.asked) + 1;
-        let body = json!({
+        let asked = standing.answered + 1;
+        let patch = json!({
             "metadata": {"resourceVersion": standing.version},
-            "status": {"sidecar": {"asked": number, "answered": standing.answered}},
+            "status": {"sidecar": {"asked": asked}},
         });
-        match self.patch_status(&proposal.name, &body).await {
-            Ok(_) => Ok(Some(number)),
-            // Another state by now, or gone: look again.
-            Err(Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
-            Err(error) => Err(store_error("asking the proposal again", error)),
-        }
+        Ok(self.patch(&proposal.name, patch).await?.map(|_| asked))
     }
 
     async fn answered(&self, name: &str, asked: i64) -> Result<(), StoreError> {
-        let body = json!({"status": {"sidecar": {"answered": asked}}});
-        match self.patch_status(name, &body).await {
-            Ok(_) => Ok(()),
-            // A deleted proposal waits for nothing.
-            Err(Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(store_error("noting the answer", error)),
-        }
+        // One that is deleted needs no answer.
+        self.patch(name, json!({"status": {"sidecar": {"answered": asked}}}))
+            .await
+            .map(|_| ())
     }
 }
 
-fn standing(object: api::Proposal) -> Standing {
-    let status = object.status.unwrap_or_default();
-    let sidecar = status.sidecar.unwrap_or_default();
+impl BottleStatus for Kubernetes {
+    async fn merge(&self, sidecar: &Value) -> Result<(), StoreError> {
+        let patch = Patch::Merge(json!({"status": {"sidecar": sidecar}}));
+        let patched = self
+            .bottles
+            .patch_status(&self.bottle, &PatchParams::default(), &patch)
+            .await;
+        patched
+            .map(|_| ())
+            .map_err(|error| classify("updating the Bottle's status", error))
+    }
+}
+
+fn standing(object: &DynamicObject) -> Standing {
+    let (spec, status) = (&object.data["spec"], &object.data["status"]);
+    let asked = status["sidecar"]["asked"].as_i64().unwrap_or(1);
+    let answered = status["sidecar"]["answered"].as_i64().unwrap_or(0);
+    let phase = status["phase"].as_str().unwrap_or_default();
     Standing {
-        // A Proposal begins with its first question.
-        asked: sidecar.asked.unwrap_or(1),
-        answered: sidecar.answered.unwrap_or(0),
-        ended: matches!(
-            status.phase,
-            Some(ProposalPhase::Conflicted | ProposalPhase::Expired | ProposalPhase::Failed)
-        ),
-        base: object.spec.base_file,
-        version: object.metadata.resource_version.unwrap_or_default(),
+        asked,
+        answered,
+        ended: answered >= asked && ENDED.contains(&phase),
+        base: spec["baseFile"].as_str().unwrap_or_default().to_owned(),
+        version: object.metadata.resource_version.clone().unwrap_or_default(),
         decision: None,
     }
 }
 
-/// What the API server refuses for good is told to the agent; everything else is tried again.
-fn store_error(operation: &'static str, error: Error) -> StoreError {
-    match error {
-        Error::Api(status) if matches!(status.code, 400 | 403 | 413 | 422) => StoreError::Refused {
-            operation,
-            reason: status.message.clone(),
-        },
-        error => StoreError::Failed {
+/// Which errors another try may cure, and which the agent has to know.
+fn classify(operation: &'static str, error: kube::Error) -> StoreError {
+    match &error {
+        kube::Error::Api(status) if is_final(status) => {
+            let reason = status.message.clone();
+            if status.code == 403 && reason.contains("exceeded quota") {
+                return StoreError::Limit(format!(
+                    "{operation} was refused: {reason}. Wait for a decision first"
+                ));
+            }
+            StoreError::Refused { operation, reason }
+        }
+        _ => StoreError::Failed {
             operation,
             source: Box::new(error),
         },
     }
+}
+
+/// 401 isn't: the token is renewed while we run.
+fn is_final(status: &Status) -> bool {
+    matches!(status.code, 400 | 403 | 404 | 405 | 409 | 413 | 415 | 422)
 }

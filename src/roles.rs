@@ -1,0 +1,65 @@
+//! The sidecars' roles as subcommands, one list for every program that runs them.
+
+use crate::supervise::mcp;
+use crate::{egress, prepare, telemetry};
+use std::process::ExitCode;
+
+/// One role per container.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Role {
+    /// MCP server: the tools with which an agent asks.
+    Mcp(mcp::Options),
+    /// Without MCP server: only reports to the Bottle which config is enforced.
+    Report(mcp::Sidecar),
+    /// Forward proxy that keeps the allowlist.
+    Egress(egress::Options),
+    /// Before all others: lays the lock, resolves secrets, shares seal.
+    Prepare(prepare::Options),
+}
+
+/// Runs a role to its end; prints an error with its causes.
+pub fn main(role: Role) -> ExitCode {
+    telemetry::start(role.log_filter());
+    // The ring provider is the only one that is linked; a second call (another role in a test) changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let ended = runtime.block_on(role.run());
+    // A name that is being looked up, or a file that is being written, holds nobody up.
+    runtime.shutdown_background();
+    ended
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!(error = telemetry::chain(error), "Can't run");
+    ExitCode::FAILURE
+}
+
+impl Role {
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Mcp(options) if options.debug => "bot_bottle=debug,info",
+            _ => "info",
+        }
+    }
+
+    async fn run(self) -> ExitCode {
+        match self {
+            Self::Mcp(options) => mcp::main(options)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
+            Self::Report(options) => mcp::report(options)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
+            Self::Egress(options) => egress::main(options)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
+            Self::Prepare(options) => prepare::main(&options),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The role `mcp` over real sockets and a real queue directory.
+
+mod bench;
+mod calls;
+mod kubernetes;
+mod many;
+mod process;
+mod stream;
+mod transport;

@@ -1,0 +1,375 @@
+//! The Kubernetes store against a fake API server: which requests it makes, and what it makes of the answers.
+//! Rules of the real one (CEL, admission, RBAC) are the tier `apiserver`'s matter.
+
+use super::bench::{PATIENCE, hosts};
+use bot_bottle::config::Files;
+use bot_bottle::config::decisions::{Answer, Decided, Decisions};
+use bot_bottle::supervise::call::{Desk, Ended, Settings};
+use bot_bottle::supervise::report::BottleStatus;
+use bot_bottle::supervise::store::kubernetes::Kubernetes;
+use bot_bottle::supervise::store::{Proposal, Put, Store, StoreError};
+use bot_bottle::supervise::tools;
+use bot_bottle::supervise::view::View;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const BASE: &str = "/apis/bot-bottle.dev/v1alpha1/namespaces/ns";
+
+/// Objects by path, the requests that came, and the answers to give instead (the first one first).
+#[derive(Default)]
+struct FakeApi {
+    objects: Mutex<BTreeMap<String, Value>>,
+    requests: Mutex<Vec<(String, Value)>>,
+    instead: Mutex<Vec<(u16, &'static str)>>,
+    version: Mutex<u64>,
+}
+
+impl FakeApi {
+    fn answer(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        self.requests.lock().unwrap().push((
+            format!("{method} {}", path.trim_start_matches(BASE)),
+            body.clone(),
+        ));
+        let failure = |code: u16, reason: &str, message: &str| {
+            (
+                code,
+                json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}),
+            )
+        };
+        if !self.instead.lock().unwrap().is_empty() {
+            let (code, message) = self.instead.lock().unwrap().remove(0);
+            return failure(
+                code,
+                if code == 409 { "Conflict" } else { "Other" },
+                message,
+            );
+        }
+        let mut objects = self.objects.lock().unwrap();
+        let mut version = self.version.lock().unwrap();
+        *version += 1;
+        match *method {
+            Method::POST => {
+                let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap());
+                if objects.contains_key(&path) {
+                    return failure(409, "AlreadyExists", "it is there");
+                }
+                let mut object = body.clone();
+                object["metadata"]["resourceVersion"] = json!(version.to_string());
+                objects.insert(path, object.clone());
+                (201, object)
+            }
+            Method::PATCH => {
+                let Some(object) = objects.get_mut(path.trim_end_matches("/status")) else {
+                    return failure(404, "NotFound", "it isn't there");
+                };
+                let wanted = &body["metadata"]["resourceVersion"];
+                if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
+                    return failure(409, "Conflict", "it has been modified");
+                }
+                let changed = json!({"status": body["status"], "metadata": {"resourceVersion": version.to_string()}});
+                merge(object, &changed);
+                (200, object.clone())
+            }
+            _ => failure(403, "Forbidden", "the sidecar may not"),
+        }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(line, _)| line.clone())
+            .collect()
+    }
+
+    fn set_status(&self, name: &str, status: &Value) {
+        let mut objects = self.objects.lock().unwrap();
+        merge(
+            objects
+                .get_mut(&format!("{BASE}/proposals/{name}"))
+                .unwrap(),
+            &json!({"status": status}),
+        );
+    }
+
+    fn asked_and_answered(&self, name: &str) -> (Value, Value) {
+        let objects = self.objects.lock().unwrap();
+        let sidecar = &objects[&format!("{BASE}/proposals/{name}")]["status"]["sidecar"];
+        (sidecar["asked"].clone(), sidecar["answered"].clone())
+    }
+}
+
+/// A JSON merge patch.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in fields {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut target[key], value);
+        }
+    }
+}
+
+async fn start() -> (Arc<FakeApi>, Kubernetes) {
+    let api = Arc::new(FakeApi::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = Arc::clone(&api);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let api = Arc::clone(&served);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let api = Arc::clone(&api);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                    let (code, value) = api.answer(&parts.method, parts.uri.path(), &body);
+                    let response = Response::builder()
+                        .status(code)
+                        .header("content-type", "application/json");
+                    Ok::<_, Infallible>(
+                        response
+                            .body(Full::new(Bytes::from(value.to_string())))
+                            .unwrap(),
+                    )
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+    let client = kube::Client::try_from(config).unwrap();
+    (api, Kubernetes::new(client, "ns", "demo", "uid-1"))
+}
+
+fn view(allowlist: &str, decisions: Vec<Decided>) -> Arc<View> {
+    let files = Files {
+        allowlist: allowlist.to_owned(),
+        ..Files::default()
+    };
+    let mut view = View::new(Some(files), "h".to_owned()).with_decisions(Decisions {
+        decisions,
+        limits: None,
+    });
+    view.enforced = true;
+    Arc::new(view)
+}
+
+fn proposal() -> Proposal {
+    let question =
+        tools::validate(&hosts("b.example", "docs"), &view("a.example", vec![])).unwrap();
+    Proposal {
+        name: "demo-1".to_owned(),
+        question,
+        base: "a.example".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_proposal_is_created_with_the_request_part_only() {
+    let (api, store) = start().await;
+    assert!(matches!(store.put(&proposal(), true).await, Ok(Put::New)));
+    let requests = api.requests.lock().unwrap().clone();
+    assert_eq!(requests[0].0, "POST /proposals");
+    assert_eq!(
+        requests[0].1,
+        json!({
+            "apiVersion": "bot-bottle.dev/v1alpha1",
+            "kind": "Proposal",
+            "metadata": {"name": "demo-1", "labels": {"bot-bottle.dev/bottle": "demo"}},
+            "spec": {
+                "bottle": "demo",
+                "bottleUID": "uid-1",
+                "tool": "pipelock-block",
+                "proposedFile": "b.example",
+                "baseFile": "a.example",
+                "justification": "docs",
+            },
+        })
+    );
+}
+
+#[tokio::test]
+async fn one_that_is_there_is_read_by_a_patch_that_changes_nothing() {
+    let (api, store) = start().await;
+    store.put(&proposal(), true).await.unwrap();
+    let Ok(Put::Exists(standing)) = store.put(&proposal(), true).await else {
+        panic!()
+    };
+    assert_eq!(
+        (standing.asked, standing.answered, standing.ended),
+        (1, 0, false)
+    );
+    assert_eq!(standing.base, "a.example");
+    assert_eq!(
+        api.seen(),
+        [
+            "POST /proposals",
+            "POST /proposals",
+            "PATCH /proposals/demo-1/status"
+        ]
+    );
+    assert_eq!(
+        api.requests.lock().unwrap()[2].1,
+        json!({"status": {"sidecar": {}}})
+    );
+}
+
+#[tokio::test]
+async fn looking_creates_nothing() {
+    let (api, store) = start().await;
+    assert!(matches!(
+        store.put(&proposal(), false).await,
+        Ok(Put::Absent)
+    ));
+    assert_eq!(api.seen(), ["PATCH /proposals/demo-1/status"]);
+}
+
+#[tokio::test]
+async fn asking_again_holds_on_to_the_version_it_saw() {
+    let (api, store) = start().await;
+    store.put(&proposal(), true).await.unwrap();
+    store.answered("demo-1", 1).await.unwrap();
+    let Ok(Put::Exists(standing)) = store.put(&proposal(), true).await else {
+        panic!()
+    };
+    assert_eq!((standing.asked, standing.answered), (1, 1));
+    assert_eq!(
+        store.ask_again(&proposal(), &standing).await.unwrap(),
+        Some(2)
+    );
+    assert_eq!(api.asked_and_answered("demo-1"), (json!(2), json!(1)));
+    // Changed by now: nothing is asked on an old picture.
+    assert_eq!(store.ask_again(&proposal(), &standing).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_answered_conflict_expiry_or_failure_has_ended() {
+    for phase in ["Conflicted", "Expired", "Failed", "Rejected", "Revoked"] {
+        let (api, store) = start().await;
+        store.put(&proposal(), true).await.unwrap();
+        for (answered, ended) in [(0, false), (1, phase != "Rejected" && phase != "Revoked")] {
+            api.set_status(
+                "demo-1",
+                &json!({"phase": phase, "sidecar": {"asked": 1, "answered": answered}}),
+            );
+            let Ok(Put::Exists(standing)) = store.put(&proposal(), true).await else {
+                panic!()
+            };
+            assert_eq!(standing.ended, ended, "{phase} {answered}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_told_and_failures_are_tried_again() {
+    let (api, store) = start().await;
+    for (code, message, expected) in [
+        (403, "exceeded quota: proposals", "limit"),
+        (403, "another bottle's", "refused"),
+        (422, "spec.justification: Too long", "refused"),
+        (404, "no such namespace", "refused"),
+        (401, "token expired", "failed"),
+        (500, "etcd", "failed"),
+    ] {
+        *api.instead.lock().unwrap() = vec![(code, message)];
+        let error = store.put(&proposal(), true).await.unwrap_err();
+        let kind = match &error {
+            StoreError::Limit(words) => words.contains(message).then_some("limit"),
+            StoreError::Refused { reason, .. } => (reason == message).then_some("refused"),
+            StoreError::Failed { .. } => Some("failed"),
+        };
+        assert_eq!(kind, Some(expected), "{code} {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_proposal_needs_no_answer_and_the_bottles_status_is_merged() {
+    let (api, store) = start().await;
+    store.answered("demo-1", 1).await.unwrap();
+    api.objects.lock().unwrap().insert(
+        format!("{BASE}/bottles/demo"),
+        json!({"metadata": {"name": "demo"}}),
+    );
+    store
+        .merge(&json!({"enforcedHash": "h", "lagging": null}))
+        .await
+        .unwrap();
+    let objects = api.objects.lock().unwrap();
+    assert_eq!(
+        objects[&format!("{BASE}/bottles/demo")]["status"],
+        json!({"sidecar": {"enforcedHash": "h"}})
+    );
+}
+
+/// The blocked call over it: create, decide, answer, ask again.
+#[tokio::test]
+async fn a_call_goes_all_the_way_twice() {
+    let (api, store) = start().await;
+    let (sender, receiver) = watch::channel(view("a.example", vec![]));
+    let settings = Settings {
+        bottle: "demo".to_owned(),
+        bottle_uid: "uid-1".to_owned(),
+        grace: Duration::ZERO,
+    };
+    let desk = Arc::new(Desk::new(Arc::new(store), receiver, settings));
+    for asked in 1..=2 {
+        let question = tools::validate(&hosts("b.example", "docs"), &desk.view()).unwrap();
+        let mut waiting = desk.begin(question);
+        let name = waiting.proposal.name.clone();
+        let calling = Arc::clone(&desk);
+        let call = tokio::spawn(async move { calling.wait(&mut waiting).await });
+        let path = format!("{BASE}/proposals/{name}");
+        let asked_now = async {
+            loop {
+                let objects = api.objects.lock().unwrap().get(&path).cloned();
+                if objects.is_some_and(|object| {
+                    object["status"]["sidecar"]["asked"].as_i64().unwrap_or(1) == asked
+                }) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked_now)
+            .await
+            .expect("it was never asked");
+        let decided = Decided {
+            proposal: name.clone(),
+            asked,
+            status: Answer::Rejected,
+            notes: "no".to_owned(),
+            final_file: None,
+        };
+        sender.send(view("a.example", vec![decided])).unwrap();
+        let Ended { outcome, closes } = call.await.unwrap();
+        assert_eq!(outcome.unwrap()["isError"], true);
+        let (closed, number) = closes.unwrap();
+        desk.close(&closed, number).await;
+        assert_eq!(api.asked_and_answered(&name).1, json!(asked));
+        sender.send(view("a.example", vec![])).unwrap();
+    }
+}
