@@ -7,12 +7,14 @@
 //! - [`api`]: `Bottle`, `Proposal`, `BottleClass`: serde types and CEL rules, nothing else
 //! - [`names`]: every object name, label, port, path, uid and field manager, each once
 //! - [`config`]: CORE, the files that sidecars read: allowlist, routes, decisions, `seal`'s instructions
-//! - [`agents`]: CORE, agent programs and the settings that each reads: the one renderer
+//! - [`agents`]: CORE, kinds of agent programs, the settings that each reads, `${SECRET:NAME}`
 //! - [`plan`]: CORE, what must exist for one bottle, decided from what is there
 //! - [`proposal`]: CORE, a proposal's life: the table of steps, the review, the answer
 //! - [`cluster`]: SHELL, Kubernetes: watches, observes, applies
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
+//! - [`prepare`]: the role that lays the lock (`prepare::lock` is CORE) and shares `seal`
+//! - [`seal`]: the first process of the agent's container (`seal::merge` and `seal::attempts` are CORE)
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod agents;
@@ -25,5 +27,6 @@ pub mod names;
 pub mod plan;
 pub mod prepare;
 pub mod proposal;
+pub mod seal;
 pub mod telemetry;
 pub mod yaml;

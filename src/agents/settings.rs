@@ -3,10 +3,12 @@
 use super::{RenderError, secrets};
 pub use crate::api::{Marketplace, McpServer, ServerType, Toggle};
 use crate::names;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What an agent's settings files are made from: one scope, or all of them merged.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     /// Agent program: `claude`, or `custom` for any other.
     pub kind: Option<String>,

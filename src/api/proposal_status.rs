@@ -22,7 +22,7 @@ pub struct ProposalStatus {
     pub change: Vec<String>,
     /// The change line by line, against the file that was in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::strings::<400, 400>")]
+    #[schemars(schema_with = "schema::strings::<1024, 2048>")]
     pub diff: Vec<String>,
     /// What a reviewer must not miss.
     #[serde(skip_serializing_if = "Vec::is_empty")]

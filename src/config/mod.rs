@@ -4,6 +4,8 @@ pub mod address;
 pub mod allowlist;
 pub mod decisions;
 pub mod egress;
+pub mod proposal_name;
+pub mod routes;
 pub mod seal;
 pub mod text;
 

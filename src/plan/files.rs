@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 /// A ConfigMap holds 1 MiB; the rest is for metadata.
 const BYTES_MAX: usize = 900 * 1024;
 
-/// Where the seal looks whether the wall stands: no address there is ever reachable, with the wall or without; but
-/// only the wall refuses at once.
-const WALL: [&str; 2] = ["192.0.2.1:9", "[2001:db8::1]:9"];
+/// Where the seal looks whether the wall stands: an address that is nobody's, with a route by any default gateway.
+/// `prepare` adds those of the API server, which would answer without the lock.
+const WALL: [&str; 1] = ["192.0.2.1:443"];
 
 /// The enforced files.
 pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
@@ -86,7 +86,8 @@ fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
     }
 }
 
-fn instructions(spec: &Spec) -> seal::Instructions {
+/// What `seal` has to do.
+pub fn instructions(spec: &Spec) -> seal::Instructions {
     let sidecar = |name: &str, port| seal::Sidecar {
         name: name.into(),
         port,

@@ -109,6 +109,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
+    plan.orphan_others(seen.proposals, uid, now);
     let mut progressed = progress_all(&proposals, now);
     for progress in &progressed {
         plan.look_again(progress.recheck);
@@ -122,6 +123,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         bottle,
         problem: None,
         pod: owned(bottle, seen.pod),
+        image: None,
         suspended: false,
         hash: None,
         pending,
@@ -130,11 +132,12 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     };
     let mut hidden = Vec::new();
     let mut hash = None;
+    let mut image = None;
     let mut suspended = false;
     let result = effective(bottle, seen, &progressed, now);
     let problem = match result {
         Ok(effective) => {
-            enforce(bottle, &effective, &mut progressed, now);
+            enforce(&effective, &mut progressed, now);
             plan.store_progress(&proposals, &progressed);
             plan.look_again(effective.pod.recheck);
             plan.actions.extend(effective.config_map_action);
@@ -153,6 +156,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
             }
             hidden = effective.hidden;
             hash = Some(effective.hash);
+            image = Some(effective.image);
             suspended = effective.suspended;
             None
         }
@@ -164,6 +168,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     inputs.problem = problem.as_ref();
     inputs.hidden = &hidden;
     inputs.hash = hash.as_deref();
+    inputs.image = image.as_deref();
     inputs.suspended = suspended;
     plan.store_status(bottle, status::render(inputs));
     plan.notify_progress(&proposals, progressed);
@@ -175,6 +180,7 @@ struct EffectivePlan {
     config_map_action: Option<Action>,
     pod: running::PodPlan,
     hash: String,
+    image: String,
     applied: bool,
     hidden: Vec<String>,
     suspended: bool,
@@ -241,6 +247,7 @@ fn effective(
         config_map_action,
         pod,
         hash,
+        image: spec.image,
         applied: applied && enforced,
         hidden: effective.hidden,
         suspended: spec.suspended,
@@ -248,9 +255,7 @@ fn effective(
 }
 
 /// The sidecars report the hash of a config that holds every applied grant: those are in force.
-fn enforce(
-    _bottle: &Bottle,
-    effective: &EffectivePlan,
+fn enforce(effective: &EffectivePlan,
     progressed: &mut [Progress],
     now: Timestamp,
 ) {
@@ -326,6 +331,18 @@ impl Plan {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+    }
+
+    /// Proposals of a Bottle that had this name before.
+    fn orphan_others(&mut self, proposals: &[Proposal], uid: &str, now: Timestamp) {
+        for other in proposals.iter().filter(|one| one.spec.bottle_uid != uid) {
+            if let Some(status) = progress::orphan(other, now) {
+                self.actions.push(Action::ApplyProposalStatus {
+                    name: other.name_any(),
+                    status: Box::new(status),
+                });
+            }
+        }
     }
 
     fn store_progress(&mut self, proposals: &[&Proposal], progressed: &[Progress]) {

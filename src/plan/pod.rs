@@ -1,6 +1,6 @@
 //! The pod of a bottle.
 
-use super::{containers, pod_template, scope::Spec, settings::Settings, volumes};
+use super::{containers, files, pod_template, scope::Spec, settings::Settings, volumes};
 use crate::{api::Bottle, config::hex, names};
 use k8s_openapi::api::core::v1::{
     HostAlias, LocalObjectReference, Pod, PodSecurityContext, PodSpec, SeccompProfile,
@@ -34,7 +34,7 @@ pub fn render(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Pod {
     if let Some(at) = restarted_at(bottle) {
         annotations.insert(names::ANNOTATION_RESTARTED_AT.into(), at);
     }
-    let hash = shape_hash(&pod);
+    let hash = shape_hash(&pod, spec);
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(names::ANNOTATION_POD_HASH.into(), hash);
     annotations.insert(
@@ -76,8 +76,9 @@ fn restarted_at(bottle: &Bottle) -> Option<String> {
         .cloned()
 }
 
-/// Hash of all that a running pod can't take: everything but the agent's image and resources.
-fn shape_hash(pod: &Pod) -> String {
+/// Hash of all that a running pod can't take: everything but the agent's image and resources, and `seal`'s
+/// instructions, which `prepare` hands over once.
+fn shape_hash(pod: &Pod, spec: &Spec) -> String {
     let mut shape = pod.clone();
     if let Some(spec) = &mut shape.spec {
         for container in &mut spec.containers {
@@ -87,7 +88,7 @@ fn shape_hash(pod: &Pod) -> String {
             }
         }
     }
-    hash_of(&shape)
+    hash_of(&(shape, files::instructions(spec)))
 }
 
 fn hash_of<T: serde::Serialize>(value: &T) -> String {

@@ -9,6 +9,12 @@ use crate::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
+/// One sentence for every normal step between a Bottle and its agent: each change of it would be a write.
+const ON_ITS_WAY: &str = "the pod is being made, or its containers are starting";
+
+/// The same, for what `prepare` has to say.
+const PREPARING: &str = "prepare has not ended yet";
+
 /// What the status is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -18,6 +24,8 @@ pub struct Inputs<'a> {
     pub problem: Option<&'a Problem>,
     /// The pod that is there.
     pub pod: Option<&'a Pod>,
+    /// The agent's image as it is wanted; absent with a problem.
+    pub image: Option<&'a str>,
     /// Whether the pod shall be gone.
     pub suspended: bool,
     /// Hash of the effective config; absent with a problem.
@@ -52,6 +60,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         bottle,
         problem,
         pod,
+        image,
         suspended,
         hash,
         pending,
@@ -73,9 +82,11 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         );
     };
     let config_hash = hash.map(str::to_owned).or(old.config_hash);
-    let enforced = pod
-        .filter(|_| !suspended)
-        .map_or_else(no_pod, |_| enforced(config_hash.as_deref(), &sidecar));
+    let enforced = if suspended {
+        no_pod()
+    } else {
+        enforced(config_hash.as_deref(), &sidecar)
+    };
     let prepared = pod.map_or_else(no_pod, prepared);
     let (phase, ready) = if let Some(problem) = problem {
         let phase = pod.map_or(BottlePhase::Pending, |pod| state(pod).0);
@@ -97,7 +108,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             || {
                 (
                     BottlePhase::Starting,
-                    Fact::new(FALSE, "Starting", "the pod is being made"),
+                    Fact::new(FALSE, "Starting", ON_ITS_WAY),
                 )
             },
             |pod| ready(pod, &prepared, &enforced),
@@ -119,7 +130,10 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         pod_name: Some(names::object_name(
             bottle.metadata.name.as_deref().unwrap_or_default(),
         )),
-        image: pod.and_then(running::agent_image).cloned(),
+        image: pod
+            .and_then(running::agent_image)
+            .cloned()
+            .or_else(|| image.map(str::to_owned)),
         sidecar: None,
     }
 }
@@ -143,7 +157,7 @@ impl Fact {
 }
 
 fn no_pod() -> Fact {
-    Fact::new(UNKNOWN, "NoPod", "there is no pod")
+    Fact::new(UNKNOWN, "Starting", PREPARING)
 }
 
 /// Whether `prepare` did its work; its termination message says what it could not do.
@@ -156,7 +170,7 @@ fn prepared(pod: &Pod) -> Fact {
             .find(|status| status.name == container::PREPARE)
     });
     let Some(state) = status.and_then(|status| status.state.as_ref()) else {
-        return Fact::new(UNKNOWN, "Starting", "prepare has not run yet");
+        return Fact::new(UNKNOWN, "Starting", PREPARING);
     };
     if state
         .terminated
@@ -179,7 +193,7 @@ fn prepared(pod: &Pod) -> Fact {
             "PrepareFailed",
             format!("prepare can't start: {reason}: {message}"),
         ),
-        _ => Fact::new(UNKNOWN, "Starting", "prepare has not ended yet"),
+        _ => Fact::new(UNKNOWN, "Starting", PREPARING),
     }
 }
 
@@ -226,7 +240,7 @@ fn secrets_resolved(problem: Option<&Problem>, prepared: &Fact) -> Fact {
         _ => Fact::new(
             UNKNOWN,
             "Starting",
-            "prepare has not resolved the secrets yet",
+            PREPARING,
         ),
     }
 }
@@ -327,7 +341,7 @@ fn state(pod: &Pod) -> (BottlePhase, Fact) {
     let Some(state) = &agent.state else {
         return (
             BottlePhase::Starting,
-            Fact::new(FALSE, "Starting", "the containers are on their way"),
+            Fact::new(FALSE, "Starting", ON_ITS_WAY),
         );
     };
     if state.running.is_some() {
@@ -380,7 +394,7 @@ fn state(pod: &Pod) -> (BottlePhase, Fact) {
         ),
         _ => (
             BottlePhase::Starting,
-            Fact::new(FALSE, "Starting", "the containers are on their way"),
+            Fact::new(FALSE, "Starting", ON_ITS_WAY),
         ),
     }
 }
@@ -398,7 +412,7 @@ fn unscheduled(pod: &Pod) -> Fact {
             "Unschedulable",
             format!("no node takes the pod: {message}"),
         ),
-        None => Fact::new(FALSE, "Starting", "the pod is on its way to a node"),
+        None => Fact::new(FALSE, "Starting", ON_ITS_WAY),
     }
 }
 

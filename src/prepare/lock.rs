@@ -86,18 +86,18 @@ table inet @TABLE@ {
     # IPv6 needs its neighbours. The kernel asks for them itself, without an owner.
     icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } meta skuid 0-4294967294 goto refuse
     icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept
-    meta l4proto { icmp, ipv6-icmp } ct state related ct mark 1 accept
+    meta l4proto { 1, 58 } ct state related ct mark 1 accept
 
     # Later packets of a connection that was let out below; the last ones of a closing socket have no owner.
     tcp flags & (fin | syn | rst | ack) != syn ct state established ct mark 1 accept
 
-    meta l4proto { tcp, udp } meta skuid @PROXIES@ ct mark set 1 accept
+    meta l4proto { 6, 17 } meta skuid @PROXIES@ ct mark set 1 accept
 @API@    goto refuse
   }
   chain loopback {
     # What we refuse ourselves is answered by a reset or an ICMP error on this way: without these it would time out.
     tcp flags & rst == rst accept
-    meta l4proto { icmp, ipv6-icmp } ct state related accept
+    meta l4proto { 1, 58 } ct state related accept
 
     # Nobody answers in a sidecar's place. A closing socket has no owner and passes.
 @ANSWERS@    tcp sport @PORTS@ meta skuid 0-4294967294 reject with tcp reset
@@ -108,7 +108,7 @@ table inet @TABLE@ {
     goto refuse
   }
   chain refuse {
-    meta l4proto tcp reject with tcp reset
+    meta l4proto 6 reject with tcp reset
     reject with icmpx admin-prohibited
   }
   chain in {
@@ -116,7 +116,7 @@ table inet @TABLE@ {
     iifname \"lo\" accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
     ct state established ct mark 1 accept
-    meta l4proto { icmp, ipv6-icmp } ct state related ct mark 1 accept
+    meta l4proto { 1, 58 } ct state related ct mark 1 accept
   }
   chain forward {
     type filter hook forward priority 0; policy drop;

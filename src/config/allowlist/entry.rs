@@ -149,21 +149,23 @@ fn check_name(name: &str) -> Result<(), Violation> {
     }
     match name.rsplit_once('.') {
         None => Err(violation(0, Rule::SingleLabel)),
-        Some((before, last)) if is_number(last) => {
+        Some((before, _)) if ends_in_number(name) => {
             Err(violation(before.len() + 1, Rule::NumericHost))
         }
         Some(_) => Ok(()),
     }
 }
 
-/// Whether some program reads a host that ends so as an IPv4 address: decimal, octal or hexadecimal.
-fn is_number(label: &str) -> bool {
+/// Whether some program reads `host` as an IPv4 address, because its last label is a number: decimal, octal or
+/// hexadecimal (`127.1`, `0x7f.1`, `2130706433`).
+pub fn ends_in_number(host: &str) -> bool {
+    let label = host.rsplit('.').next().unwrap_or(host);
     let hex = label
         .strip_prefix("0x")
         .or_else(|| label.strip_prefix("0X"));
     match hex {
         Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+        None => !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit()),
     }
 }
 

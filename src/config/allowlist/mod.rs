@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 pub use change::{AllowlistChange, change};
-pub use entry::Entry;
+pub use entry::{Entry, ends_in_number};
 pub use rule::{LineError, Rule};
 
 /// The ports that a plain host opens.

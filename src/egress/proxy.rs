@@ -1,0 +1,214 @@
+//! One request: the proxy's own pages, a tunnel, or plain HTTP passed on.
+
+use super::Shared;
+use super::headers;
+use super::refusal::{self, Cause, Form};
+use super::target::{Target, Unclear};
+use super::tunnel::Tunnel;
+use super::upstream::{self, Upstream};
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use std::sync::{Arc, Mutex};
+
+/// Body of every answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// Most headers of an upstream's answer.
+const MAX_HEADERS: usize = 256;
+
+/// A request on the proxy's own port. An answer of 200 to CONNECT leaves the tunnel in `slot`.
+pub(super) async fn outer(
+    shared: Arc<Shared>,
+    slot: Arc<Mutex<Option<Tunnel>>>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    if request.method() == Method::CONNECT {
+        return connect(&shared, &slot, &request).await;
+    }
+    if request.uri().authority().is_none() {
+        return own(&shared, &request);
+    }
+    let form = form(&request);
+    let target = match Target::of_url(request.uri(), request.headers(), request.version()) {
+        Ok(target) => target,
+        Err(unclear) => return unclear_answer(&shared, &request, unclear, form),
+    };
+    let answer = async {
+        headers::check(request.headers())?;
+        let upstream = upstream::open(&shared, &target).await?;
+        forward(&target, upstream, request).await
+    };
+    answer
+        .await
+        .unwrap_or_else(|cause| refuse(&shared, cause, Some(&target), form))
+}
+
+/// A request inside a tunnel to `tunnel`. The first one takes the connection that was opened for the tunnel.
+pub(super) async fn inner(
+    shared: Arc<Shared>,
+    tunnel: Target,
+    held: Arc<Mutex<Option<Upstream>>>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let form = form(&request);
+    let answer = async {
+        if request.method() == Method::CONNECT {
+            return Err(Cause::Malformed("there is no tunnel inside a tunnel"));
+        }
+        tunnel
+            .check_inside(request.uri(), request.headers(), request.version())
+            .map_err(Cause::from)?;
+        headers::check(request.headers())?;
+        let held = held
+            .lock()
+            .expect("nothing panics while it holds the connection")
+            .take();
+        let upstream = match held {
+            Some(held) => held,
+            None => upstream::open(&shared, &tunnel).await?,
+        };
+        forward(&tunnel, upstream, request).await
+    };
+    answer
+        .await
+        .unwrap_or_else(|cause| refuse(&shared, cause, Some(&tunnel), form))
+}
+
+impl From<Unclear> for Cause {
+    fn from(unclear: Unclear) -> Self {
+        match unclear {
+            Unclear::Malformed(why) => Self::Malformed(why),
+            Unclear::Disagree => Self::HostsDisagree,
+        }
+    }
+}
+
+async fn connect(
+    shared: &Arc<Shared>,
+    slot: &Mutex<Option<Tunnel>>,
+    request: &Request<Incoming>,
+) -> Response<Body> {
+    let form = form(request);
+    let closing = |mut response: Response<Body>| {
+        // What a client sends behind a refused CONNECT is meant for somebody else.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        response
+    };
+    let target = match Target::of_connect(request.uri()) {
+        Ok(target) => target,
+        Err(unclear) => return closing(refuse(shared, unclear.into(), None, form)),
+    };
+    let opened = async {
+        headers::check_connect(request.headers())?;
+        upstream::open(shared, &target).await
+    };
+    match opened.await {
+        Ok(upstream) => {
+            *slot.lock().expect("nothing panics while it holds the slot") =
+                Some(Tunnel { target, upstream });
+            Response::new(text(""))
+        }
+        Err(cause) => closing(refuse(shared, cause, Some(&target), form)),
+    }
+}
+
+/// `/health` and `/denials`.
+fn own(shared: &Shared, request: &Request<Incoming>) -> Response<Body> {
+    let page = match request.uri().path() {
+        "/health" => (Form::Text, "ok\n".to_owned()),
+        "/denials" => {
+            let list = shared.denials();
+            let json = serde_json::to_string(&*list).expect("plain values are always JSON");
+            (Form::Json, json + "\n")
+        }
+        _ => return refuse(shared, Cause::NoSuchPath, None, form(request)),
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = Response::new(text("use GET\n"));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return response;
+    }
+    let mut response = Response::new(text(page.1));
+    let kind = HeaderValue::from_static(page.0.content_type());
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Passes one request on, framed anew, and its answer back.
+async fn forward(
+    target: &Target,
+    upstream: Upstream,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Cause> {
+    let Upstream { stream, place, .. } = upstream;
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| Cause::UpstreamBroken)?;
+    let cut = place.cut();
+    // Ends with the answer's last byte, when nobody waits for it any more, or by a new config.
+    tokio::spawn(async move {
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "An upstream's connection ended");
+            },
+            () = cut.cancelled() => {}
+        }
+        drop(place);
+    });
+    let request = headers::for_upstream(request, target)?;
+    let response = sender.send_request(request).await.map_err(|error| {
+        tracing::debug!(%error, "An upstream did not answer");
+        Cause::UpstreamBroken
+    })?;
+    if response.status().is_informational() {
+        return Err(Cause::UpstreamBroken);
+    }
+    Ok(headers::for_client(response).map(Incoming::boxed_unsync))
+}
+
+fn form<B>(request: &Request<B>) -> Form {
+    let accept = request.headers().get(ACCEPT);
+    Form::accepted(accept.and_then(|value| value.to_str().ok()))
+}
+
+/// The host of a request whose names disagree is the URL's, for the list of denials.
+fn unclear_answer(
+    shared: &Shared,
+    request: &Request<Incoming>,
+    unclear: Unclear,
+    form: Form,
+) -> Response<Body> {
+    let target = Target::of_url_alone(request.uri()).ok();
+    refuse(shared, unclear.into(), target.as_ref(), form)
+}
+
+/// The answer, after it was noted.
+fn refuse(shared: &Shared, cause: Cause, target: Option<&Target>, form: Form) -> Response<Body> {
+    shared.note(cause, target);
+    let mut response = Response::new(text(refusal::body(cause, target, form)));
+    *response.status_mut() =
+        StatusCode::from_u16(cause.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let kind = HeaderValue::from_static(form.content_type());
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    if let Some(phrase) = cause.phrase() {
+        let phrase = hyper::ext::ReasonPhrase::from_static(phrase.as_bytes());
+        response.extensions_mut().insert(phrase);
+    }
+    response
+}
+
+fn text(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}

@@ -1,0 +1,106 @@
+//! From a target to an open, checked connection.
+
+use super::Shared;
+use super::connections::Place;
+use super::refusal::Cause;
+use super::resolve::LookupError;
+use super::target::Target;
+use crate::config::allowlist::Verdict;
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// All addresses of a host together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// After this the next address is tried beside the first (RFC 8305 recommends it).
+const STAGGER: Duration = Duration::from_millis(250);
+/// More addresses than this help nobody.
+const MAX_ADDRESSES: usize = 16;
+
+/// A connection to a host that the policy permits.
+pub struct Upstream {
+    /// The socket.
+    pub stream: TcpStream,
+    /// What permitted it.
+    pub verdict: Verdict,
+    /// Dropped after the socket.
+    pub place: Place,
+}
+
+/// The policy's word on a name, before anything is sent anywhere.
+pub fn check(shared: &Shared, target: &Target) -> Result<Verdict, Cause> {
+    if target.is_address() {
+        return Err(Cause::AddressLiteral);
+    }
+    match shared.policy().verdict(target) {
+        Verdict::HostRefused => Err(Cause::HostNotListed),
+        Verdict::PortRefused => Err(Cause::PortNotListed),
+        verdict @ (Verdict::Web | Verdict::Declared) => Ok(verdict),
+    }
+}
+
+/// Checks the name, resolves it, checks the addresses, dials one of them.
+pub async fn open(shared: &Shared, target: &Target) -> Result<Upstream, Cause> {
+    let verdict = check(shared, target)?;
+    let found = shared.resolver.addresses(&target.host, target.port).await;
+    let addresses = found.map_err(|error| match error {
+        LookupError::Failed => Cause::DnsFailed,
+        LookupError::TimedOut => Cause::DnsTimedOut,
+    })?;
+    if addresses.is_empty() {
+        return Err(Cause::DnsFailed);
+    }
+    let policy = shared.policy();
+    let good: Vec<SocketAddr> = addresses
+        .into_iter()
+        .filter(|address| policy.reachable(address.ip()))
+        .take(MAX_ADDRESSES)
+        .collect();
+    if good.is_empty() {
+        return Err(Cause::InternalAddress);
+    }
+    let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial(good)).await;
+    let (stream, address) = match dialled {
+        Ok(Some(connected)) => connected,
+        Ok(None) => return Err(Cause::ConnectFailed),
+        Err(_) => return Err(Cause::ConnectTimedOut),
+    };
+    let place = shared.connections.register(target, address.ip(), verdict);
+    // The config may have changed while this was dialled.
+    if !shared.policy().permits(target, address.ip(), verdict) {
+        return Err(Cause::HostNotListed);
+    }
+    Ok(Upstream {
+        stream,
+        verdict,
+        place,
+    })
+}
+
+/// The first address that takes the connection; one that is slow doesn't hold the others up.
+async fn dial(addresses: Vec<SocketAddr>) -> Option<(TcpStream, SocketAddr)> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        match waiting.next() {
+            Some(address) => {
+                attempts.push(async move { (TcpStream::connect(address).await, address) });
+            }
+            None if attempts.is_empty() => return None,
+            None => {}
+        }
+        let more = waiting.len() > 0;
+        tokio::select! {
+            Some((result, address)) = attempts.next() => match result {
+                Ok(stream) => {
+                    // Small writes of an interactive protocol must not wait for each other.
+                    let _ = stream.set_nodelay(true);
+                    return Some((stream, address));
+                }
+                Err(error) => tracing::debug!(%address, %error, "The address did not take the connection"),
+            },
+            () = tokio::time::sleep(STAGGER), if more => {}
+        }
+    }
+}
