@@ -255,10 +255,7 @@ fn effective(
 }
 
 /// The sidecars report the hash of a config that holds every applied grant: those are in force.
-fn enforce(effective: &EffectivePlan,
-    progressed: &mut [Progress],
-    now: Timestamp,
-) {
+fn enforce(effective: &EffectivePlan, progressed: &mut [Progress], now: Timestamp) {
     if !effective.applied {
         return;
     }

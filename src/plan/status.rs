@@ -237,11 +237,7 @@ fn secrets_resolved(problem: Option<&Problem>, prepared: &Fact) -> Fact {
             ),
         ),
         _ if prepared.status == TRUE => Fact::new(TRUE, "Resolved", "every secret was found"),
-        _ => Fact::new(
-            UNKNOWN,
-            "Starting",
-            PREPARING,
-        ),
+        _ => Fact::new(UNKNOWN, "Starting", PREPARING),
     }
 }
 

@@ -79,7 +79,8 @@ fn every_field_has_a_description() {
     each_schema(|path, schema| {
         let element = path.ends_with("[]") || path.ends_with("{}");
         // The API server itself describes these in every kind.
-        let common = ["apiVersion", "kind", "metadata"].contains(&path.rsplit('.').next().unwrap_or_default())
+        let common = ["apiVersion", "kind", "metadata"]
+            .contains(&path.rsplit('.').next().unwrap_or_default())
             && path.matches('.').count() == 1;
         if !element && !common && schema["description"].as_str().is_none_or(str::is_empty) {
             silent.push(path.to_owned());
@@ -92,7 +93,8 @@ fn every_field_has_a_description() {
 fn every_string_list_and_map_is_bounded() {
     let mut unbounded = Vec::new();
     each_schema(|path, schema| {
-        if ["apiVersion", "kind", "metadata"].contains(&path.split('.').nth(1).unwrap_or_default()) {
+        if ["apiVersion", "kind", "metadata"].contains(&path.split('.').nth(1).unwrap_or_default())
+        {
             return;
         }
         let has = |key: &str| !schema[key].is_null();

@@ -36,8 +36,12 @@ impl Space {
         );
         let client = Client::try_from(config.clone()).expect("a client");
         let admin = Requests::new(client, &namespace);
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        accepted("a namespace", admin.create("/api/v1/namespaces", &object).await);
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        accepted(
+            "a namespace",
+            admin.create("/api/v1/namespaces", &object).await,
+        );
         Self {
             namespace,
             admin,
@@ -112,16 +116,30 @@ impl Space {
     }
 
     async fn sidecars_account(&self) {
-        if self.admin.get(path::ACCOUNTS, "bottle-supervise").await.is_err() {
+        if self
+            .admin
+            .get(path::ACCOUNTS, "bottle-supervise")
+            .await
+            .is_err()
+        {
             self.account("bottle-supervise").await;
-            self.bind("bottle-supervise", "ClusterRole", "bot-bottle-supervise", "bottle-supervise")
-                .await;
+            self.bind(
+                "bottle-supervise",
+                "ClusterRole",
+                "bot-bottle-supervise",
+                "bottle-supervise",
+            )
+            .await;
         }
     }
 
     async fn account(&self, name: &str) {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
-        accepted("an account", self.admin.create(path::ACCOUNTS, &account).await);
+        let account =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+        accepted(
+            "an account",
+            self.admin.create(path::ACCOUNTS, &account).await,
+        );
     }
 
     async fn bind(&self, account: &str, kind: &str, role: &str, name: &str) {
@@ -132,7 +150,10 @@ impl Space {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
         });
-        accepted("a role binding", self.admin.create(path::ROLE_BINDINGS, &binding).await);
+        accepted(
+            "a role binding",
+            self.admin.create(path::ROLE_BINDINGS, &binding).await,
+        );
     }
 }
 

@@ -1,6 +1,9 @@
 //! Our CRDs and the chart's policies, put into the cluster once.
 
-use super::{cluster::{OPERATOR, OPERATOR_NAMESPACE}, person::{kubectl, run}};
+use super::{
+    cluster::{OPERATOR, OPERATOR_NAMESPACE},
+    person::{kubectl, run},
+};
 use std::{
     process::{Command, Output},
     sync::OnceLock,
@@ -24,7 +27,10 @@ fn install() {
     kubectl(&["create", "namespace", OPERATOR_NAMESPACE], "");
     let mut helm = Command::new("helm");
     helm.args(["template", OPERATOR])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/bottle-operator"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/charts/bottle-operator"
+        ))
         .args(["--namespace", OPERATOR_NAMESPACE, "--include-crds"])
         .args(["--kube-version", "1.34.4", "--set", "replicas=0"]);
     let rendered = succeeded("helm template", run(helm, ""));
@@ -39,7 +45,13 @@ fn install() {
         succeeded(
             "kubectl wait",
             kubectl(
-                &["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"],
+                &[
+                    "wait",
+                    "--for=condition=Established",
+                    "crd",
+                    "--all",
+                    "--timeout=30s",
+                ],
                 "",
             ),
         );
@@ -55,19 +67,68 @@ fn wait_for_policies() {
     std::thread::sleep(Duration::from_secs(2));
     let sidecar = format!("--as=system:serviceaccount:{NAMESPACE}:bottle-supervise");
     kubectl(&["create", "namespace", NAMESPACE], "");
-    kubectl(&["-n", NAMESPACE, "create", "serviceaccount", "bottle-supervise"], "");
-    succeeded("the probe", kubectl(&["-n", NAMESPACE, "apply", "--server-side", "-f", "-"], PROBE));
+    kubectl(
+        &[
+            "-n",
+            NAMESPACE,
+            "create",
+            "serviceaccount",
+            "bottle-supervise",
+        ],
+        "",
+    );
+    succeeded(
+        "the probe",
+        kubectl(
+            &["-n", NAMESPACE, "apply", "--server-side", "-f", "-"],
+            PROBE,
+        ),
+    );
     let approve = r#"{"spec":{"decision":"Approved"}}"#;
     let name = r#"{"spec":{"decidedBy":"somebody"}}"#;
     let status = r#"{"status":{"phase":"Enforced"}}"#;
-    let patch = ["patch", "proposal", "probe", "--type=merge", "--dry-run=server", "-o=yaml", "-p"];
+    let patch = [
+        "patch",
+        "proposal",
+        "probe",
+        "--type=merge",
+        "--dry-run=server",
+        "-o=yaml",
+        "-p",
+    ];
     expect("decidedBy: ", [&patch[..], &[approve]].concat(), "");
     expect("never by hand", [&patch[..], &[name]].concat(), "");
-    expect("write status", [&patch[..], &[status, "--subresource=status"]].concat(), "");
-    expect("for its own bottle only", vec!["create", "--dry-run=server", "-f", "-", &sidecar, "--as-group=system:masters"], &PROBE.replace("name: probe", "name: other"));
-    expect("only the operator", vec!["create", "--dry-run=server", "-f", "-"], LABELLED);
-    expect("only a kubelet", vec!["create", "token", "bottle-supervise"], "");
-    succeeded("the probe's end", kubectl(&["delete", "namespace", NAMESPACE], ""));
+    expect(
+        "write status",
+        [&patch[..], &[status, "--subresource=status"]].concat(),
+        "",
+    );
+    expect(
+        "for its own bottle only",
+        vec![
+            "create",
+            "--dry-run=server",
+            "-f",
+            "-",
+            &sidecar,
+            "--as-group=system:masters",
+        ],
+        &PROBE.replace("name: probe", "name: other"),
+    );
+    expect(
+        "only the operator",
+        vec!["create", "--dry-run=server", "-f", "-"],
+        LABELLED,
+    );
+    expect(
+        "only a kubelet",
+        vec!["create", "token", "bottle-supervise"],
+        "",
+    );
+    succeeded(
+        "the probe's end",
+        kubectl(&["delete", "namespace", NAMESPACE], ""),
+    );
 }
 
 fn expect(fragment: &str, arguments: Vec<&str>, stdin: &str) {
@@ -80,7 +141,10 @@ fn expect(fragment: &str, arguments: Vec<&str>, stdin: &str) {
         if text.contains(fragment) {
             return;
         }
-        assert!(since.elapsed() < ACTIVE, "{arguments:?} never said `{fragment}`: {text}");
+        assert!(
+            since.elapsed() < ACTIVE,
+            "{arguments:?} never said `{fragment}`: {text}"
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -100,9 +100,11 @@ pub async fn token(
 ) -> String {
     let mut config = admin.clone();
     config.auth_info.impersonate = Some("a-kubelet-of-the-tests".into());
-    config.auth_info.impersonate_groups = Some(vec!["system:nodes".into(), "system:masters".into()]);
+    config.auth_info.impersonate_groups =
+        Some(vec!["system:nodes".into(), "system:masters".into()]);
     let kubelet = Requests::new(Client::try_from(config).expect("a client"), namespace);
-    let reference = bound.map(|(name, uid)| json!({"kind": "Pod", "apiVersion": "v1", "name": name, "uid": uid}));
+    let reference = bound
+        .map(|(name, uid)| json!({"kind": "Pod", "apiVersion": "v1", "name": name, "uid": uid}));
     let request = json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",

@@ -21,8 +21,7 @@ pub mod path {
     /// Secrets.
     pub const SECRETS: &str = "/api/v1/namespaces/{}/secrets";
     /// Role bindings.
-    pub const ROLE_BINDINGS: &str =
-        "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings";
+    pub const ROLE_BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings";
     /// Roles.
     pub const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles";
 }

@@ -14,12 +14,18 @@ fn a_new_question_is_shown_to_reviewers_and_changes_nothing() {
     let before = world.config_map.clone();
     world.ask_for(ASKED, "new.example.com");
     let actions = world.settle();
-    assert_eq!(actions, ["ApplyProposalStatus", "ApplyBottleStatus", "Notify"]);
+    assert_eq!(
+        actions,
+        ["ApplyProposalStatus", "ApplyBottleStatus", "Notify"]
+    );
     let status = world.proposal(ASKED).status.clone().unwrap();
     assert_eq!(status.change, ["+new.example.com"]);
     assert_eq!(status.summary.as_deref(), Some("+new.example.com"));
     assert_eq!(world.phase(ASKED), "Pending");
-    assert_eq!(world.bottle.status.as_ref().unwrap().pending_proposals, Some(1));
+    assert_eq!(
+        world.bottle.status.as_ref().unwrap().pending_proposals,
+        Some(1)
+    );
     assert_eq!(world.config_map, before);
 }
 
@@ -30,9 +36,23 @@ fn an_approval_gets_its_sequence_before_anybody_can_see_the_grant() {
     world.settle();
     world.decide(ASKED, Decision::Approved);
     let actions = world.settle();
-    assert_eq!(actions[..3], ["ApplyProposalStatus", "ApplyConfigMap", "TouchPod"]);
-    assert_eq!(world.file(names::file::ALLOWLIST), "api.example.com\n.docs.example.org\nnew.example.com\n");
-    assert_eq!(world.proposal(ASKED).status.as_ref().unwrap().applied_sequence, Some(1));
+    assert_eq!(
+        actions[..3],
+        ["ApplyProposalStatus", "ApplyConfigMap", "TouchPod"]
+    );
+    assert_eq!(
+        world.file(names::file::ALLOWLIST),
+        "api.example.com\n.docs.example.org\nnew.example.com\n"
+    );
+    assert_eq!(
+        world
+            .proposal(ASKED)
+            .status
+            .as_ref()
+            .unwrap()
+            .applied_sequence,
+        Some(1)
+    );
 }
 
 #[test]
@@ -64,7 +84,10 @@ fn a_rejection_reaches_the_agent_with_its_notes() {
     assert_eq!(world.phase(ASKED), "Rejected");
     assert_eq!(world.file(names::file::HASH), before);
     let decisions = world.file(names::file::DECISIONS);
-    assert!(decisions.contains("\"rejected\"") && decisions.contains("use the mirror"), "{decisions}");
+    assert!(
+        decisions.contains("\"rejected\"") && decisions.contains("use the mirror"),
+        "{decisions}"
+    );
 }
 
 #[test]
@@ -72,12 +95,24 @@ fn a_persons_edit_is_what_is_applied() {
     let mut world = World::running();
     world.ask_for(ASKED, ".example.net");
     world.settle();
-    world.decide(ASKED, Decision::Approved).final_file = Some("api.example.com\n.docs.example.org\nonly.example.net\n".into());
+    world.decide(ASKED, Decision::Approved).final_file =
+        Some("api.example.com\n.docs.example.org\nonly.example.net\n".into());
     world.settle();
-    assert!(world.file(names::file::ALLOWLIST).ends_with("only.example.net\n"));
-    assert!(!world.file(names::file::ALLOWLIST).contains("\n.example.net"));
+    assert!(
+        world
+            .file(names::file::ALLOWLIST)
+            .ends_with("only.example.net\n")
+    );
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("\n.example.net")
+    );
     assert!(world.file(names::file::DECISIONS).contains("\"modified\""));
-    assert_eq!(world.proposal(ASKED).status.as_ref().unwrap().change, ["+only.example.net"]);
+    assert_eq!(
+        world.proposal(ASKED).status.as_ref().unwrap().change,
+        ["+only.example.net"]
+    );
 }
 
 #[test]
@@ -88,13 +123,24 @@ fn a_persons_slip_is_not_applied_and_can_be_corrected() {
     world.decide(ASKED, Decision::Approved).final_file = Some("https://new.example.com\n".into());
     world.settle();
     let status = world.proposal(ASKED).status.clone().unwrap();
-    let applied = status.conditions.iter().find(|one| one.type_ == "Applied").unwrap();
+    let applied = status
+        .conditions
+        .iter()
+        .find(|one| one.type_ == "Applied")
+        .unwrap();
     assert_eq!(applied.reason, names::REASON_INVALID_FINAL_FILE);
-    assert!(!world.file(names::file::ALLOWLIST).contains("new.example.com"));
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
     world.proposal(ASKED).spec.final_file = Some("api.example.com\nnew.example.com\n".into());
     world.settle();
     assert_eq!(world.phase(ASKED), "Applying");
-    assert_eq!(world.bottle.status.as_ref().unwrap().hidden, [".docs.example.org"]);
+    assert_eq!(
+        world.bottle.status.as_ref().unwrap().hidden,
+        [".docs.example.org"]
+    );
 }
 
 #[test]
@@ -106,7 +152,11 @@ fn a_revoked_grant_closes_the_hole() {
     world.decide(ASKED, Decision::Revoked);
     world.settle();
     assert_eq!(world.phase(ASKED), "Revoked");
-    assert!(!world.file(names::file::ALLOWLIST).contains("new.example.com"));
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
 }
 
 #[test]
@@ -117,7 +167,11 @@ fn a_deleted_grant_closes_the_hole() {
     world.approve_and_enforce(ASKED);
     world.proposals.clear();
     world.settle();
-    assert!(!world.file(names::file::ALLOWLIST).contains("new.example.com"));
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
 }
 
 #[test]
@@ -132,7 +186,11 @@ fn a_grant_ends_when_its_time_is_over_and_the_plan_says_when() {
     world.wait(60);
     world.settle();
     assert_eq!(world.phase(ASKED), "Expired");
-    assert!(!world.file(names::file::ALLOWLIST).contains("new.example.com"));
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
 }
 
 #[test]
@@ -147,7 +205,14 @@ fn the_next_approval_gets_the_next_sequence() {
     world.wait(1);
     world.decide("blue-000000000001", Decision::Approved);
     world.settle();
-    let sequence = |world: &mut World, name: &str| world.proposal(name).status.as_ref().unwrap().applied_sequence;
+    let sequence = |world: &mut World, name: &str| {
+        world
+            .proposal(name)
+            .status
+            .as_ref()
+            .unwrap()
+            .applied_sequence
+    };
     assert_eq!(sequence(&mut world, "blue-000000000002"), Some(1));
     assert_eq!(sequence(&mut world, "blue-000000000001"), Some(2));
 }
@@ -162,7 +227,10 @@ fn a_question_asked_again_is_answered_again() {
     world.sidecar_answers(ASKED);
     world.settle();
     assert!(!world.file(names::file::DECISIONS).contains(ASKED));
-    world.proposal(ASKED).status.as_mut().unwrap().sidecar = Some(ProposalSidecar { asked: Some(2), answered: Some(1) });
+    world.proposal(ASKED).status.as_mut().unwrap().sidecar = Some(ProposalSidecar {
+        asked: Some(2),
+        answered: Some(1),
+    });
     world.settle();
     assert!(world.file(names::file::DECISIONS).contains("\"asked\": 2"));
 }
@@ -192,13 +260,20 @@ fn another_bottle_of_the_same_name_inherits_nothing() {
     world.config_map = None;
     world.settle();
     assert_eq!(world.phase(ASKED), "Orphaned");
-    assert!(!world.file(names::file::ALLOWLIST).contains("new.example.com"));
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
 }
 
 #[test]
 fn a_false_base_file_grants_nothing() {
     let mut world = World::running();
-    world.ask(ASKED, "api.example.com\n.docs.example.org\nevil.example.net\n");
+    world.ask(
+        ASKED,
+        "api.example.com\n.docs.example.org\nevil.example.net\n",
+    );
     world.proposal(ASKED).spec.base_file = "evil.example.net\n".into();
     world.settle();
     world.decide(ASKED, Decision::Approved);
@@ -212,10 +287,18 @@ fn a_touch_is_repeated_until_the_sidecars_have_seen_it_but_not_for_ever() {
     world.ask_for(ASKED, "new.example.com");
     world.settle();
     world.decide(ASKED, Decision::Approved);
-    let mut touches = world.settle().iter().filter(|one| *one == "TouchPod").count();
+    let mut touches = world
+        .settle()
+        .iter()
+        .filter(|one| *one == "TouchPod")
+        .count();
     for _ in 0..40 {
         world.wait(1);
-        touches += world.settle().iter().filter(|one| *one == "TouchPod").count();
+        touches += world
+            .settle()
+            .iter()
+            .filter(|one| *one == "TouchPod")
+            .count();
     }
     assert_eq!(touches, 5);
     assert_eq!(world.plan().recheck, None);

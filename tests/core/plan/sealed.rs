@@ -32,35 +32,123 @@ fn every_known_way_to_break_the_seal_is_found() {
         ("/hostNetwork".into(), json!(true), "hostNetwork"),
         ("/hostPID".into(), json!(true), "hostPID"),
         ("/hostIPC".into(), json!(true), "hostIPC"),
-        ("/shareProcessNamespace".into(), json!(true), "shareProcessNamespace"),
-        ("/automountServiceAccountToken".into(), json!(true), "automountServiceAccountToken"),
-        ("/serviceAccountName".into(), json!("default"), "service account"),
+        (
+            "/shareProcessNamespace".into(),
+            json!(true),
+            "shareProcessNamespace",
+        ),
+        (
+            "/automountServiceAccountToken".into(),
+            json!(true),
+            "automountServiceAccountToken",
+        ),
+        (
+            "/serviceAccountName".into(),
+            json!("default"),
+            "service account",
+        ),
         ("/restartPolicy".into(), json!("Always"), "restartPolicy"),
-        ("/securityContext/seccompProfile/type".into(), json!("Unconfined"), "seccomp"),
-        ("/securityContext/supplementalGroups".into(), json!([0]), "supplementalGroups"),
-        ("/securityContext/sysctls".into(), json!([{"name": "a", "value": "b"}]), "sysctls"),
-        ("/dnsConfig".into(), json!({"nameservers": ["203.0.113.1"]}), "dnsConfig"),
-        (format!("{agent}/securityContext/runAsUser"), json!(61002), "uid"),
-        (format!("{agent}/securityContext/runAsUser"), json!(0), "uid"),
-        (format!("{agent}/securityContext/runAsUser"), json!(1001), "uid"),
-        (format!("{agent}/securityContext/runAsNonRoot"), json!(false), "runAsNonRoot"),
-        (format!("{agent}/securityContext/privileged"), json!(true), "privileged"),
-        (format!("{agent}/securityContext/allowPrivilegeEscalation"), json!(true), "allowPrivilegeEscalation"),
-        (format!("{agent}/securityContext/capabilities/add"), json!(["NET_RAW"]), "capabilities"),
-        (format!("{agent}/securityContext/capabilities/drop"), json!([]), "capabilities"),
-        (format!("{agent}/securityContext/seccompProfile/type"), json!("Unconfined"), "seccomp"),
-        (format!("{agent}/securityContext/procMount"), json!("Unmasked"), "procMount"),
+        (
+            "/securityContext/seccompProfile/type".into(),
+            json!("Unconfined"),
+            "seccomp",
+        ),
+        (
+            "/securityContext/supplementalGroups".into(),
+            json!([0]),
+            "supplementalGroups",
+        ),
+        (
+            "/securityContext/sysctls".into(),
+            json!([{"name": "a", "value": "b"}]),
+            "sysctls",
+        ),
+        (
+            "/dnsConfig".into(),
+            json!({"nameservers": ["203.0.113.1"]}),
+            "dnsConfig",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(61002),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(0),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(1001),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsNonRoot"),
+            json!(false),
+            "runAsNonRoot",
+        ),
+        (
+            format!("{agent}/securityContext/privileged"),
+            json!(true),
+            "privileged",
+        ),
+        (
+            format!("{agent}/securityContext/allowPrivilegeEscalation"),
+            json!(true),
+            "allowPrivilegeEscalation",
+        ),
+        (
+            format!("{agent}/securityContext/capabilities/add"),
+            json!(["NET_RAW"]),
+            "capabilities",
+        ),
+        (
+            format!("{agent}/securityContext/capabilities/drop"),
+            json!([]),
+            "capabilities",
+        ),
+        (
+            format!("{agent}/securityContext/seccompProfile/type"),
+            json!("Unconfined"),
+            "seccomp",
+        ),
+        (
+            format!("{agent}/securityContext/procMount"),
+            json!("Unmasked"),
+            "procMount",
+        ),
         (format!("{agent}/command"), json!(["sh"]), "seal"),
-        (format!("{agent}/lifecycle"), json!({"postStart": {"exec": {"command": ["sh"]}}}), "lifecycle"),
-        (format!("{agent}/ports"), json!([{"containerPort": 80, "hostPort": 80}]), "hostPort"),
-        (format!("{agent}/envFrom"), json!([{"secretRef": {"name": "x"}}]), "envFrom"),
+        (
+            format!("{agent}/lifecycle"),
+            json!({"postStart": {"exec": {"command": ["sh"]}}}),
+            "lifecycle",
+        ),
+        (
+            format!("{agent}/ports"),
+            json!([{"containerPort": 80, "hostPort": 80}]),
+            "hostPort",
+        ),
+        (
+            format!("{agent}/envFrom"),
+            json!([{"secretRef": {"name": "x"}}]),
+            "envFrom",
+        ),
         (
             format!("{agent}/env"),
             json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]),
             "environment",
         ),
-        ("/containers/1/securityContext/runAsUser".into(), json!(61001), "uid"),
-        ("/initContainers/0/securityContext/capabilities/add".into(), json!(["NET_ADMIN", "SYS_ADMIN"]), "capabilities"),
+        (
+            "/containers/1/securityContext/runAsUser".into(),
+            json!(61001),
+            "uid",
+        ),
+        (
+            "/initContainers/0/securityContext/capabilities/add".into(),
+            json!(["NET_ADMIN", "SYS_ADMIN"]),
+            "capabilities",
+        ),
         ("/containers".into(), json!([]), "no agent"),
         ("/initContainers".into(), json!([]), "no prepare"),
     ];
@@ -69,7 +157,10 @@ fn every_known_way_to_break_the_seal_is_found() {
         set(&mut pod["spec"], &path, value.clone());
         let found = leaks(&serde_json::from_value(pod).unwrap(), AGENT_UID);
         let text: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert!(text.iter().any(|leak| leak.contains(fragment)), "{path} = {value}: {text:?}");
+        assert!(
+            text.iter().any(|leak| leak.contains(fragment)),
+            "{path} = {value}: {text:?}"
+        );
     }
 }
 
@@ -81,7 +172,11 @@ fn an_agents_uid_of_the_sidecars_is_found_even_when_it_is_the_one_that_was_asked
             container.security_context.as_mut().unwrap().run_as_user = Some(61002);
         }
     }
-    assert!(leaks(&pod, 61002).iter().any(|leak| matches!(leak, Leak::WrongUid(..))));
+    assert!(
+        leaks(&pod, 61002)
+            .iter()
+            .any(|leak| matches!(leak, Leak::WrongUid(..)))
+    );
 }
 
 #[test]
@@ -112,7 +207,12 @@ fn a_volume_that_reaches_out_of_the_pod_is_found() {
     ] {
         let mut volume = source.clone();
         volume["name"] = json!("user-more");
-        let found = with(|spec| spec.volumes.as_mut().unwrap().push(serde_json::from_value(volume.clone()).unwrap()));
+        let found = with(|spec| {
+            spec.volumes
+                .as_mut()
+                .unwrap()
+                .push(serde_json::from_value(volume.clone()).unwrap())
+        });
         assert_eq!(found, [Leak::VolumeKind("user-more".into())], "{source}");
     }
 }
@@ -122,16 +222,28 @@ fn the_agent_mounts_nothing_that_is_the_sidecars() {
     for volume in ["token", "state", "config", "secrets"] {
         let found = with(|spec| {
             let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
-            spec.containers[2].volume_mounts.as_mut().unwrap().push(mount);
+            spec.containers[2]
+                .volume_mounts
+                .as_mut()
+                .unwrap()
+                .push(mount);
         });
         assert_eq!(found, [Leak::Mount("agent".into(), volume.into())]);
     }
     for volume in ["seal", "current-config"] {
         let found = with(|spec| {
             let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
-            spec.containers[2].volume_mounts.as_mut().unwrap().push(mount);
+            spec.containers[2]
+                .volume_mounts
+                .as_mut()
+                .unwrap()
+                .push(mount);
         });
-        assert_eq!(found, [Leak::Mount("agent".into(), volume.into())], "writable");
+        assert_eq!(
+            found,
+            [Leak::Mount("agent".into(), volume.into())],
+            "writable"
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 
 use bot_bottle::{
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleStatus, Decision, Proposal, ProposalSidecar, ProposalSpec,
-        Sidecar, Tool,
+        Bottle, BottleClass, BottleClassSpec, BottleStatus, Decision, Proposal, ProposalSidecar,
+        ProposalSpec, Sidecar, Tool,
     },
     names,
     plan::{Action, Observed, Plan, plan, settings::Settings},
@@ -12,7 +12,8 @@ use bot_bottle::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStatus, Pod, PodStatus,
+    ConfigMap, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStatus,
+    Pod, PodStatus,
 };
 
 pub const BOTTLE: &str = "
@@ -110,7 +111,10 @@ impl World {
             Action::DeletePod { .. } => self.pod = None,
             Action::PatchPodImage { image } => {
                 let spec = self.pod.as_mut().unwrap().spec.as_mut().unwrap();
-                let agent = spec.containers.iter_mut().find(|one| one.name == names::container::AGENT);
+                let agent = spec
+                    .containers
+                    .iter_mut()
+                    .find(|one| one.name == names::container::AGENT);
                 agent.unwrap().image = Some(image);
             }
             Action::ResizePod { hash, .. } => self.annotate(names::ANNOTATION_RESOURCES_HASH, hash),
@@ -124,7 +128,14 @@ impl World {
     }
 
     fn annotate(&mut self, name: &str, value: String) {
-        self.pod.as_mut().unwrap().metadata.annotations.as_mut().unwrap().insert(name.into(), value);
+        self.pod
+            .as_mut()
+            .unwrap()
+            .metadata
+            .annotations
+            .as_mut()
+            .unwrap()
+            .insert(name.into(), value);
     }
 
     pub fn kubelet_runs_all(&mut self) {
@@ -155,7 +166,11 @@ impl World {
     /// Sets the state of one container.
     pub fn container_state(&mut self, name: &str, state: ContainerState) {
         let status = self.pod.as_mut().unwrap().status.as_mut().unwrap();
-        let all = status.init_container_statuses.iter_mut().flatten().chain(status.container_statuses.iter_mut().flatten());
+        let all = status
+            .init_container_statuses
+            .iter_mut()
+            .flatten()
+            .chain(status.container_statuses.iter_mut().flatten());
         for one in all.filter(|one| one.name == name) {
             one.state = Some(state.clone());
         }
@@ -165,13 +180,23 @@ impl World {
     pub fn sidecar_enforces(&mut self) {
         let hash = self.file(names::file::HASH);
         let status = self.bottle.status.get_or_insert_default();
-        status.sidecar = Some(Sidecar { enforced_hash: Some(hash), ..Sidecar::default() });
+        status.sidecar = Some(Sidecar {
+            enforced_hash: Some(hash),
+            ..Sidecar::default()
+        });
     }
 
     pub fn sidecar_answers(&mut self, proposal: &str) {
         let status = self.proposal(proposal).status.as_mut().unwrap();
-        let asked = status.sidecar.as_ref().and_then(|one| one.asked).unwrap_or(1);
-        status.sidecar = Some(ProposalSidecar { asked: Some(asked), answered: Some(asked) });
+        let asked = status
+            .sidecar
+            .as_ref()
+            .and_then(|one| one.asked)
+            .unwrap_or(1);
+        status.sidecar = Some(ProposalSidecar {
+            asked: Some(asked),
+            answered: Some(asked),
+        });
     }
 
     /// The agent asks for `file` instead of what is in force.
@@ -229,12 +254,17 @@ impl World {
     }
 
     pub fn proposal(&mut self, name: &str) -> &mut Proposal {
-        self.proposals.iter_mut().find(|one| one.metadata.name.as_deref() == Some(name)).unwrap()
+        self.proposals
+            .iter_mut()
+            .find(|one| one.metadata.name.as_deref() == Some(name))
+            .unwrap()
     }
 
     pub fn phase(&mut self, name: &str) -> String {
         let status = self.proposal(name).status.clone().unwrap_or_default();
-        status.phase.map_or_else(|| "none".into(), |phase| format!("{phase:?}"))
+        status
+            .phase
+            .map_or_else(|| "none".into(), |phase| format!("{phase:?}"))
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -243,12 +273,20 @@ impl World {
 
     pub fn ready(&self) -> (String, String, String) {
         let status = self.bottle.status.clone().unwrap_or_default();
-        let ready = status.conditions.iter().find(|one| one.type_ == "Ready").unwrap().clone();
+        let ready = status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == "Ready")
+            .unwrap()
+            .clone();
         (ready.status, ready.reason, ready.message)
     }
 
     pub fn wait(&mut self, seconds: i64) {
-        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+        self.now = self
+            .now
+            .checked_add(SignedDuration::from_secs(seconds))
+            .unwrap();
     }
 }
 

@@ -1,0 +1,383 @@
+//! What people with Kubernetes' own role `edit` can't do to a bottle by hand, and what stays theirs.
+
+use crate::{
+    proposals::{asked, with},
+    support::{
+        cluster::{Space, bottle_pod},
+        eventually,
+        rest::{
+            Patch, accepted,
+            path::{ACCOUNTS, BOTTLES, CONFIG_MAPS, PODS, PROPOSALS},
+            refused,
+        },
+    },
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const OPERATORS: &str = "only the operator writes the objects of a bottle";
+
+fn config_map(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"allowlist": ""}})
+}
+
+fn pod(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "main", "image": "none.invalid/none"}]},
+    })
+}
+
+fn of_bottle() -> Value {
+    json!({"bot-bottle.dev/bottle": "demo"})
+}
+
+#[tokio::test]
+async fn a_bottles_objects_are_the_operators() {
+    let space = Space::new().await;
+    let alice = space.editor("alice").await.requests;
+    space.sidecar("demo").await;
+    let operator = space.operator().await.requests;
+    accepted(
+        "the ConfigMap",
+        operator
+            .create(CONFIG_MAPS, &config_map("demo-bottle", of_bottle()))
+            .await,
+    );
+
+    let open = json!({"data": {"allowlist": "evil.example\n"}});
+    refused(
+        "open the allowlist",
+        alice.merge(CONFIG_MAPS, "demo-bottle", open.clone()).await,
+        OPERATORS,
+    );
+    let unlabel = json!({"metadata": {"labels": {"bot-bottle.dev/bottle": null}}});
+    refused(
+        "take the label off",
+        alice
+            .merge(CONFIG_MAPS, "demo-bottle", unlabel.clone())
+            .await,
+        OPERATORS,
+    );
+    let both = json!({"metadata": {"labels": {"bot-bottle.dev/bottle": null}}, "data": {"allowlist": "evil.example\n"}});
+    refused(
+        "both at once",
+        alice.merge(CONFIG_MAPS, "demo-bottle", both).await,
+        OPERATORS,
+    );
+    let apply = config_map("demo-bottle", json!({}));
+    refused(
+        "apply",
+        alice
+            .patch(CONFIG_MAPS, "demo-bottle", Patch::Apply, &apply)
+            .await,
+        OPERATORS,
+    );
+    refused(
+        "as the administrator",
+        space
+            .admin
+            .merge(CONFIG_MAPS, "demo-bottle", open.clone())
+            .await,
+        OPERATORS,
+    );
+
+    let annotate = json!({"metadata": {"annotations": {"a": "b"}}});
+    refused(
+        "annotate the pod",
+        alice.merge(PODS, "demo-bottle", annotate.clone()).await,
+        OPERATORS,
+    );
+    refused(
+        "take the pod's label off",
+        alice.merge(PODS, "demo-bottle", unlabel).await,
+        OPERATORS,
+    );
+    let image = json!({"spec": {"containers": [{"name": "agent", "image": "evil.invalid/evil"}]}});
+    refused(
+        "another image",
+        alice
+            .patch(PODS, "demo-bottle", Patch::Strategic, &image)
+            .await,
+        OPERATORS,
+    );
+    let debug =
+        json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "none.invalid/none"}]}});
+    refused(
+        "kubectl debug",
+        alice
+            .patch(
+                PODS,
+                "demo-bottle/ephemeralcontainers",
+                Patch::Strategic,
+                &debug,
+            )
+            .await,
+        OPERATORS,
+    );
+    refused(
+        "kubectl debug, as the administrator",
+        space
+            .admin
+            .patch(
+                PODS,
+                "demo-bottle/ephemeralcontainers",
+                Patch::Strategic,
+                &debug,
+            )
+            .await,
+        OPERATORS,
+    );
+    let resize = json!({"spec": {"containers": [{"name": "agent", "resources": {"requests": {"cpu": "1"}}}]}});
+    refused(
+        "resize",
+        space
+            .admin
+            .patch(PODS, "demo-bottle/resize", Patch::Strategic, &resize)
+            .await,
+        OPERATORS,
+    );
+
+    accepted(
+        "the operator patches its ConfigMap",
+        operator.merge(CONFIG_MAPS, "demo-bottle", open).await,
+    );
+    accepted(
+        "the operator annotates its pod",
+        operator.merge(PODS, "demo-bottle", annotate).await,
+    );
+    accepted(
+        "the operator resizes its pod",
+        operator
+            .patch(PODS, "demo-bottle/resize", Patch::Strategic, &resize)
+            .await,
+    );
+}
+
+#[tokio::test]
+async fn nobody_makes_what_looks_like_a_bottles_object() {
+    let space = Space::new().await;
+    let alice = space.editor("alice").await.requests;
+    space.sidecar("demo").await;
+    for (what, path, object) in [
+        (
+            "a labelled ConfigMap",
+            CONFIG_MAPS,
+            config_map("mine", of_bottle()),
+        ),
+        // A running pod mounts its ConfigMap by name: delete and create would be an edit.
+        (
+            "a ConfigMap of that name",
+            CONFIG_MAPS,
+            config_map("other-bottle", json!({})),
+        ),
+        (
+            "a labelled pod",
+            PODS,
+            with(pod("mine"), &[("/metadata/labels", of_bottle())]),
+        ),
+        ("a pod of that name", PODS, pod("other-bottle")),
+        (
+            "a pod with the sidecars' account",
+            PODS,
+            with(
+                pod("mine"),
+                &[("/spec/serviceAccountName", json!("bottle-supervise"))],
+            ),
+        ),
+        (
+            "by the old name of that field",
+            PODS,
+            with(
+                pod("mine"),
+                &[("/spec/serviceAccount", json!("bottle-supervise"))],
+            ),
+        ),
+        (
+            "a whole bottle's pod",
+            PODS,
+            bottle_pod("other-bottle", "other"),
+        ),
+    ] {
+        refused(what, alice.create(path, &object).await, OPERATORS);
+    }
+    accepted(
+        "an ordinary ConfigMap",
+        alice
+            .create(CONFIG_MAPS, &config_map("mine", json!({"a": "b"})))
+            .await,
+    );
+    let label = json!({"metadata": {"labels": of_bottle()}});
+    refused(
+        "labelled later",
+        alice.merge(CONFIG_MAPS, "mine", label.clone()).await,
+        OPERATORS,
+    );
+    let edit = json!({"data": {"a": "b"}});
+    accepted("edited", alice.merge(CONFIG_MAPS, "mine", edit).await);
+    accepted("an ordinary pod", alice.create(PODS, &pod("mine")).await);
+    refused(
+        "the pod labelled later",
+        alice.merge(PODS, "mine", label).await,
+        OPERATORS,
+    );
+    accepted(
+        "the pod annotated",
+        alice
+            .merge(
+                PODS,
+                "mine",
+                json!({"metadata": {"annotations": {"a": "b"}}}),
+            )
+            .await,
+    );
+    accepted("the pod deleted", alice.delete(PODS, "mine").await);
+}
+
+/// Controllers of the control plane make pods in nobody's name: their exception must not be a way around.
+#[tokio::test]
+async fn a_job_makes_no_pod_with_the_sidecars_account() {
+    let space = Space::new().await;
+    let alice = space.editor("alice").await.requests;
+    space.sidecar("demo").await;
+    let jobs = "/apis/batch/v1/namespaces/{}/jobs";
+    let job = json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "sneak"},
+        "spec": {"template": {"spec": {
+            "serviceAccountName": "bottle-supervise",
+            "schedulerName": "nobody",
+            "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "none.invalid/none"}],
+        }}},
+    });
+    accepted("a job", alice.create(jobs, &job).await);
+    let events = "/api/v1/namespaces/{}/events";
+    eventually(
+        "the controller's complaint",
+        Duration::from_secs(60),
+        async || {
+            let listed = accepted("events", space.admin.get(events, "").await);
+            let pods = accepted(
+                "pods",
+                space
+                    .admin
+                    .get(&format!("{PODS}?labelSelector=job-name=sneak"), "")
+                    .await,
+            );
+            assert_eq!(pods["items"], json!([]), "the job has made a pod");
+            listed.to_string().contains(OPERATORS).then_some(())
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn garbage_collection_takes_a_bottles_objects() {
+    let space = Space::new().await;
+    let operator = space.operator().await.requests;
+    let owner = accepted(
+        "an owner",
+        space
+            .admin
+            .create(CONFIG_MAPS, &config_map("owner", json!({})))
+            .await,
+    );
+    let uid = owner["metadata"]["uid"].clone();
+    let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "blockOwnerDeletion": false}]);
+    let object = with(
+        config_map("demo-bottle", of_bottle()),
+        &[("/metadata/ownerReferences", reference)],
+    );
+    accepted("owned", operator.create(CONFIG_MAPS, &object).await);
+    // Orphaning makes the collector write to the dependent, which is the exception's only reason.
+    let orphan = format!("{CONFIG_MAPS}/owner?propagationPolicy=Orphan");
+    accepted(
+        "the owner is deleted",
+        space.admin.delete(&orphan, "").await,
+    );
+    eventually(
+        "the owner's reference goes",
+        Duration::from_secs(60),
+        async || {
+            let stored = accepted("read", space.admin.get(CONFIG_MAPS, "demo-bottle").await);
+            stored["metadata"]["ownerReferences"]
+                .is_null()
+                .then_some(())
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn only_a_kubelet_asks_for_a_sidecars_token() {
+    let space = Space::new().await;
+    let alice = space.editor("alice").await.requests;
+    space.sidecar("demo").await;
+    let request = |bound: Value| json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [], "boundObjectRef": bound}});
+    let pod = accepted("read", space.admin.get(PODS, "demo-bottle").await);
+    let bound = json!({"kind": "Pod", "apiVersion": "v1", "name": "demo-bottle", "uid": pod["metadata"]["uid"]});
+    let path = format!("{ACCOUNTS}/bottle-supervise/token");
+    for (what, who) in [
+        ("alice", &alice),
+        ("the administrator", &space.admin),
+        ("the operator", &space.operator().await.requests),
+    ] {
+        let answer = who.create(&path, &request(bound.clone())).await;
+        if what == "the operator" {
+            crate::support::rest::forbidden(what, answer);
+        } else {
+            refused(what, answer, "only a kubelet asks for a sidecar's token");
+        }
+    }
+    let answer = alice.create(&path, &request(Value::Null)).await;
+    refused(
+        "unbound",
+        answer,
+        "only a kubelet asks for a sidecar's token",
+    );
+    let answer = alice
+        .create(&format!("{ACCOUNTS}/alice/token"), &request(Value::Null))
+        .await;
+    accepted("a token of another account", answer);
+}
+
+#[tokio::test]
+async fn nobody_but_the_operator_and_the_sidecar_writes_status() {
+    let space = Space::new().await;
+    let alice = space.editor("alice").await.requests;
+    asked(&space, "demo-1").await;
+    let bottle = json!({"apiVersion": "bot-bottle.dev/v1alpha1", "kind": "Bottle", "metadata": {"name": "demo"}, "spec": {}});
+    accepted("a bottle", alice.create(BOTTLES, &bottle).await);
+    let fragment = "only the operator and the bottle's own sidecar write status";
+    for (path, name) in [(PROPOSALS, "demo-1/status"), (BOTTLES, "demo/status")] {
+        for status in [
+            json!({"phase": "Failed"}),
+            json!({"sidecar": {"generation": 1, "asked": 1}}),
+        ] {
+            let patch = json!({"status": status});
+            refused(name, alice.merge(path, name, patch.clone()).await, fragment);
+            refused(name, space.admin.merge(path, name, patch).await, fragment);
+        }
+        let operator = space.operator().await.requests;
+        accepted(
+            name,
+            operator
+                .merge(path, name, json!({"status": {"phase": "Failed"}}))
+                .await,
+        );
+    }
+    accepted(
+        "her Bottle",
+        alice
+            .merge(
+                BOTTLES,
+                "demo",
+                json!({"spec": {"allowlist": ["a.example"]}}),
+            )
+            .await,
+    );
+}

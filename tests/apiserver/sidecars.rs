@@ -1,0 +1,398 @@
+//! What the token of a sidecar can do: propose for its own bottle and report about it; nothing else.
+
+use crate::{
+    proposals::{asked, decide, question, with},
+    support::{
+        cluster::{Space, bottle_pod},
+        rest::{
+            Patch, accepted, forbidden,
+            path::{BOTTLES, CONFIG_MAPS, PODS, PROPOSALS, SECRETS},
+            refused,
+        },
+    },
+};
+use serde_json::{Value, json};
+
+const OWN: &str = "a sidecar proposes for its own bottle only";
+const NAMED: &str = "a Proposal is named after its bottle and 12 hex digits";
+const BARE: &str =
+    "a sidecar's Proposal has no finalizers, owners, annotations or labels but its bottle's";
+const ITS_STATUS: &str = "a sidecar writes status.sidecar only";
+const ITS_BOTTLE: &str = "a sidecar reports about its own bottle only";
+const OURS: &str = "demo-0123456789ab";
+
+async fn bottle(space: &Space, name: &str) {
+    let object = json!({
+        "apiVersion": "bot-bottle.dev/v1alpha1",
+        "kind": "Bottle",
+        "metadata": {"name": name},
+        "spec": {},
+    });
+    accepted("a bottle", space.admin.create(BOTTLES, &object).await);
+}
+
+#[tokio::test]
+async fn a_sidecar_asks_for_its_own_bottle_under_a_name_of_it() {
+    let space = Space::new().await;
+    let sidecar = space.sidecar("demo").await.requests;
+    let label = |value: &str| json!({"bot-bottle.dev/bottle": value});
+    let demo = || question("demo", OURS);
+    let owner = json!([{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "u"}]);
+    let table: Vec<(&str, Value, Option<&str>)> = vec![
+        ("its own", demo(), None),
+        (
+            "with its label",
+            with(demo(), &[("/metadata/labels", label("demo"))]),
+            None,
+        ),
+        (
+            "another bottle's",
+            question("other", "other-0123456789ab"),
+            Some(OWN),
+        ),
+        (
+            "another bottle's, in its name",
+            question("other", OURS),
+            Some(OWN),
+        ),
+        (
+            "of a bottle whose name begins alike",
+            question("demo-two", "demo-two-0123456789ab"),
+            Some(OWN),
+        ),
+        (
+            "its own, in another's name",
+            question("demo", "other-0123456789ab"),
+            Some(NAMED),
+        ),
+        (
+            "its own, in the name of one that begins alike",
+            question("demo", "demo-two-0123456789ab"),
+            Some(NAMED),
+        ),
+        ("no digits", question("demo", "demo-"), Some("")),
+        ("too few digits", question("demo", "demo-0123"), Some(NAMED)),
+        (
+            "no hex digits",
+            question("demo", "demo-0123456789xy"),
+            Some(NAMED),
+        ),
+        (
+            "a finalizer",
+            with(
+                demo(),
+                &[("/metadata/finalizers", json!(["a.example/stay"]))],
+            ),
+            Some(BARE),
+        ),
+        (
+            "an owner",
+            with(demo(), &[("/metadata/ownerReferences", owner)]),
+            Some(BARE),
+        ),
+        (
+            "an annotation",
+            with(demo(), &[("/metadata/annotations", json!({"a": "b"}))]),
+            Some(BARE),
+        ),
+        (
+            "another label",
+            with(demo(), &[("/metadata/labels", json!({"a": "b"}))]),
+            Some(BARE),
+        ),
+        (
+            "another's label",
+            with(demo(), &[("/metadata/labels", label("other"))]),
+            Some(BARE),
+        ),
+        (
+            "decided",
+            with(demo(), &[("/spec/decision", json!("Approved"))]),
+            Some("a Proposal is created undecided"),
+        ),
+        (
+            "named by the server",
+            with(
+                demo(),
+                &[
+                    ("/metadata/name", Value::Null),
+                    ("/metadata/generateName", json!("demo-")),
+                ],
+            ),
+            Some(NAMED),
+        ),
+    ];
+    for (what, object, refusal) in table {
+        let answer = sidecar
+            .create(&format!("{PROPOSALS}?dryRun=All"), &object)
+            .await;
+        match refusal {
+            None => drop(accepted(what, answer)),
+            Some(fragment) => refused(what, answer, fragment),
+        }
+    }
+    let entry = json!({
+        "manager": "m", "operation": "Update", "apiVersion": "bot-bottle.dev/v1alpha1", "time": "2099-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:notes": {}}},
+    });
+    let object = with(demo(), &[("/metadata/managedFields", json!([entry]))]);
+    let answer = sidecar.create(PROPOSALS, &object).await;
+    refused(
+        "managedFields",
+        answer,
+        "a sidecar's Proposal brings no managedFields",
+    );
+
+    let object = with(
+        demo(),
+        &[(
+            "/status",
+            json!({"phase": "Enforced", "appliedSequence": 1}),
+        )],
+    );
+    let stored = accepted("with a status", sidecar.create(PROPOSALS, &object).await);
+    assert_eq!(stored["status"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_no_bottles_pod_can_do_nothing() {
+    let space = Space::new().await;
+    asked(&space, OURS).await;
+    bottle(&space, "demo").await;
+    let operator = space.operator().await.requests;
+    let stray = bottle_pod("demo-stray", "demo");
+    let stray = accepted("a pod of another name", operator.create(PODS, &stray).await);
+    let uid = stray["metadata"]["uid"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    for (what, bound) in [
+        ("unbound", None),
+        ("another pod's", Some(("demo-stray", &*uid))),
+    ] {
+        let person = space.sidecar_with(bound).await.requests;
+        let answer = person
+            .create(PROPOSALS, &question("demo", "demo-aaaaaaaaaaaa"))
+            .await;
+        refused(what, answer, OWN);
+        let report = json!({"status": {"sidecar": {"asked": 1}}});
+        refused(
+            what,
+            person
+                .merge(PROPOSALS, &format!("{OURS}/status"), report)
+                .await,
+            ITS_BOTTLE,
+        );
+        let report = json!({"status": {"sidecar": {"generation": 1}}});
+        refused(
+            what,
+            person.merge(BOTTLES, "demo/status", report).await,
+            ITS_BOTTLE,
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_reports_in_its_own_part_of_the_status() {
+    let space = Space::new().await;
+    let sidecar = space.sidecar("demo").await.requests;
+    asked(&space, OURS).await;
+    bottle(&space, "demo").await;
+    let operator = space.operator().await.requests;
+    for (path, name) in [
+        (PROPOSALS, format!("{OURS}/status")),
+        (BOTTLES, "demo/status".to_owned()),
+    ] {
+        let phase = json!({"status": {"phase": "Pending"}});
+        accepted(
+            "the operator's phase",
+            operator.merge(path, &name, phase).await,
+        );
+        let field = if path == PROPOSALS {
+            "asked"
+        } else {
+            "generation"
+        };
+        for value in [1, 2] {
+            let report = json!({"status": {"sidecar": {field: value}}});
+            let stored = accepted("a report", sidecar.merge(path, &name, report).await);
+            assert_eq!(stored["status"]["sidecar"][field], value);
+            assert_eq!(stored["status"]["phase"], "Pending");
+        }
+        let condition = json!([{"type": "Applied", "status": "False", "reason": "InvalidFinalFile", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+        let mut table = vec![
+            ("phase", json!({"phase": "Failed"})),
+            ("no phase", json!({"phase": null})),
+            (
+                "beside its own",
+                json!({"phase": "Failed", "sidecar": {field: 3}}),
+            ),
+            ("conditions", json!({"conditions": condition})),
+        ];
+        table.extend(if path == PROPOSALS {
+            vec![
+                ("appliedSequence", json!({"appliedSequence": 1})),
+                ("diff", json!({"diff": ["+a"]})),
+                ("reason", json!({"reason": "A"})),
+            ]
+        } else {
+            vec![
+                ("configHash", json!({"configHash": "a"})),
+                ("podName", json!({"podName": "a"})),
+                ("pendingProposals", json!({"pendingProposals": 0})),
+            ]
+        });
+        for (what, status) in table {
+            refused(
+                what,
+                sidecar.merge(path, &name, json!({"status": status})).await,
+                ITS_STATUS,
+            );
+        }
+        let all = json!({"status": null});
+        refused(
+            "all of it",
+            sidecar.merge(path, &name, all).await,
+            ITS_STATUS,
+        );
+        let patch = json!([{"op": "replace", "path": "/status", "value": {"sidecar": {field: 9}}}]);
+        refused(
+            "replaced",
+            sidecar.patch(path, &name, Patch::Json, &patch).await,
+            ITS_STATUS,
+        );
+        // A condition that the operator's list holds already, changed inside.
+        accepted(
+            "the operator's condition",
+            operator
+                .merge(path, &name, json!({"status": {"conditions": condition}}))
+                .await,
+        );
+        let patch =
+            json!([{"op": "replace", "path": "/status/conditions/0/status", "value": "True"}]);
+        refused(
+            "inside a condition",
+            sidecar.patch(path, &name, Patch::Json, &patch).await,
+            ITS_STATUS,
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_bottles_status_is_closed() {
+    let space = Space::new().await;
+    let sidecar = space.sidecar("demo").await.requests;
+    accepted(
+        "another's question",
+        space
+            .admin
+            .create(PROPOSALS, &question("other", "other-0123456789ab"))
+            .await,
+    );
+    bottle(&space, "other").await;
+    let report = json!({"status": {"sidecar": {"asked": 1}}});
+    refused(
+        "a Proposal",
+        sidecar
+            .merge(PROPOSALS, "other-0123456789ab/status", report)
+            .await,
+        ITS_BOTTLE,
+    );
+    let report = json!({"status": {"sidecar": {"generation": 1}}});
+    refused(
+        "a Bottle",
+        sidecar.merge(BOTTLES, "other/status", report).await,
+        ITS_BOTTLE,
+    );
+}
+
+#[tokio::test]
+async fn a_report_that_carries_a_decision_changes_nothing_but_the_report() {
+    let space = Space::new().await;
+    let sidecar = space.sidecar("demo").await.requests;
+    asked(&space, OURS).await;
+    let body = json!({
+        "metadata": {"labels": {"a": "b"}, "finalizers": ["a.example/stay"], "managedFields": [{}]},
+        "spec": {"decision": "Approved", "proposedFile": "evil.example\n"},
+        "status": {"sidecar": {"asked": 1}},
+    });
+    let stored = accepted(
+        "a report",
+        sidecar
+            .merge(PROPOSALS, &format!("{OURS}/status"), body)
+            .await,
+    );
+    assert_eq!(stored["spec"]["decision"], "Pending");
+    assert_eq!(stored["spec"]["proposedFile"], "docs.example\n");
+    assert_eq!(stored["metadata"]["labels"], Value::Null);
+    assert_eq!(stored["metadata"]["finalizers"], Value::Null);
+    decide(&space.admin, OURS, "Approved").await;
+}
+
+#[tokio::test]
+async fn everything_else_is_outside_its_role() {
+    let space = Space::new().await;
+    let sidecar = space.sidecar("demo").await.requests;
+    asked(&space, OURS).await;
+    bottle(&space, "demo").await;
+    let approve = json!({"spec": {"decision": "Approved"}});
+    forbidden(
+        "decide",
+        sidecar.merge(PROPOSALS, OURS, approve.clone()).await,
+    );
+    forbidden("decide by apply", {
+        let object = json!({"apiVersion": "bot-bottle.dev/v1alpha1", "kind": "Proposal", "metadata": {"name": OURS}, "spec": {"decision": "Approved"}});
+        sidecar.patch(PROPOSALS, OURS, Patch::Apply, &object).await
+    });
+    forbidden(
+        "decide by PUT",
+        sidecar
+            .put(
+                PROPOSALS,
+                OURS,
+                &with(
+                    question("demo", OURS),
+                    &[("/spec/decision", json!("Approved"))],
+                ),
+            )
+            .await,
+    );
+    forbidden("delete its question", sidecar.delete(PROPOSALS, OURS).await);
+    forbidden(
+        "PUT its status",
+        sidecar
+            .put(
+                PROPOSALS,
+                &format!("{OURS}/status"),
+                &question("demo", OURS),
+            )
+            .await,
+    );
+    let open = json!({"spec": {"allowlist": ["evil.example"]}});
+    forbidden(
+        "widen its Bottle",
+        sidecar.merge(BOTTLES, "demo", open).await,
+    );
+    for (what, path, name) in [
+        ("list Proposals", PROPOSALS, ""),
+        ("read its Proposal", PROPOSALS, OURS),
+        ("list Bottles", BOTTLES, ""),
+        ("read its Bottle", BOTTLES, "demo"),
+        ("list Secrets", SECRETS, ""),
+        ("read a Secret", SECRETS, "any"),
+        ("list ConfigMaps", CONFIG_MAPS, ""),
+        ("list pods", PODS, ""),
+        ("read its pod", PODS, "demo-bottle"),
+    ] {
+        forbidden(what, sidecar.get(path, name).await);
+    }
+    forbidden(
+        "watch Proposals",
+        sidecar
+            .get(&format!("{PROPOSALS}?watch=true&timeoutSeconds=1"), "")
+            .await,
+    );
+    let elsewhere = sidecar.elsewhere("default");
+    let answer = elsewhere.create(PROPOSALS, &question("demo", OURS)).await;
+    forbidden("ask in another namespace", answer);
+}
