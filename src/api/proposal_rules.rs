@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// Matches text in which a reviewer sees everything: the same characters as [`crate::config::text`] refuses. As short
-/// as it can be: the cost of a match counts the pattern's length, and a file of 128 KiB is near the limit.
-const VISIBLE: &str = r"^(?:[^\p{Cc}\x{ad}\x{34f}\x{61c}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{180b}-\x{180f}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{2800}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}\x{fff0}-\x{fffb}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]|[\t\n]|\r\n)*$";
+/// The characters that are invisible or change how others are read, control characters apart: the same as
+/// [`crate::config::text`] refuses. As short as it can be: the cost of a match counts the pattern's length, and files
+/// of this size are near the limit.
+const INVISIBLE: &str = r"\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{180b}-\x{180f}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{2800}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}\x{fff0}-\x{fffb}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}";
 
 /// All of them, in the schema of the spec.
 pub(super) fn rules() -> Value {
@@ -98,27 +99,34 @@ fn files() -> [Value; 2] {
     ]
 }
 
-/// A file may hold what a reviewer can't see only where the file in force does: what a Bottle declares stands, and
-/// the agent always sends the whole file. The sidecar looks line by line, and the diff spells such characters out.
+/// A reviewer must see what is there. A file may hold what can't be seen only where the file in force does: what a
+/// Bottle declares stands, and the agent always sends the whole file. The sidecar looks line by line, and the diff
+/// spells such characters out.
 fn visible() -> [Value; 4] {
-    let seen = |field: &str| format!("self.{field}.matches(r'{VISIBLE}')");
-    let message = |field: &str| {
-        format!(
-            "{field} holds a character that a reviewer can't see: control, zero-width or direction-changing; remove it"
-        )
+    let seen =
+        |field: &str| format!(r"self.{field}.matches(r'^(?:[^\p{{Cc}}{INVISIBLE}]|\t|\r?\n)*$')");
+    let in_force = format!("self.baseFile.matches(r'[{INVISIBLE}]')");
+    let rule = |field: &str, rule: String| {
+        json!({
+            "rule": rule,
+            "message": format!(
+                "{field} holds a character that a reviewer can't see: control, zero-width or direction-changing; remove it"
+            ),
+        })
     };
-    let base = seen("baseFile");
-    let rule = |field: &str, rule: String| json!({"rule": rule, "message": message(field)});
     [
         rule("justification", seen("justification")),
         rule("notes", seen("notes")),
         rule(
             "proposedFile",
-            format!("{} || !{base}", seen("proposedFile")),
+            format!("{} || {in_force}", seen("proposedFile")),
         ),
         rule(
             "finalFile",
-            format!("!has(self.finalFile) || {} || !{base}", seen("finalFile")),
+            format!(
+                "!has(self.finalFile) || {} || {in_force}",
+                seen("finalFile")
+            ),
         ),
     ]
 }

@@ -164,8 +164,8 @@ async fn a_crowd_of_entries_does_not_date_a_decision() {
     for (count, fields) in [
         (9, decision()),
         (10, decision()),
-        (15, json!({"f:spec": {"f:notes": {}}})),
-        (30, json!({"f:spec": {"f:notes": {}}})),
+        (15, json!({"f:spec": {"f:expiresAt": {}}})),
+        (30, json!({"f:spec": {"f:expiresAt": {}}})),
     ] {
         let what = format!("{count} entries");
         let name = format!("crowd-{count}");
@@ -199,7 +199,7 @@ async fn a_crowd_of_entries_does_not_date_a_decision() {
     let object = decided_with(
         &stored,
         "Approved",
-        &crowd(15, &json!({"f:spec": {"f:notes": {}}})),
+        &crowd(15, &json!({"f:spec": {"f:expiresAt": {}}})),
     );
     refused(
         "merged",

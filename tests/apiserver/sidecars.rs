@@ -133,7 +133,7 @@ async fn a_sidecar_asks_for_its_own_bottle_under_a_name_of_it() {
     }
     let entry = json!({
         "manager": "m", "operation": "Update", "apiVersion": "bot-bottle.dev/v1alpha1", "time": "2099-01-01T00:00:00Z",
-        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:notes": {}}},
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:expiresAt": {}}},
     });
     let object = with(demo(), &[("/metadata/managedFields", json!([entry]))]);
     let answer = sidecar.create(PROPOSALS, &object).await;
@@ -159,6 +159,7 @@ async fn a_token_that_is_bound_to_no_bottles_pod_can_do_nothing() {
     let space = Space::new().await;
     asked(&space, OURS).await;
     bottle(&space, "demo").await;
+    space.sidecar_with(None).await;
     let operator = space.operator().await.requests;
     let stray = bottle_pod("demo-stray", "demo");
     let stray = accepted("a pod of another name", operator.create(PODS, &stray).await);

@@ -175,7 +175,7 @@ pub fn bottle_pod(name: &str, bottle: &str) -> Value {
         "spec": {
             "serviceAccountName": "bottle-supervise",
             "schedulerName": "nobody",
-            "containers": [{"name": "agent", "image": "none.invalid/none"}],
+            "containers": [{"name": "agent", "image": "none.invalid/none", "resources": {"requests": {"cpu": "100m"}}}],
         },
     })
 }
