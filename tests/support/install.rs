@@ -131,8 +131,8 @@ fn wait_for_policies() {
     );
 }
 
-fn expect(fragment: &str, arguments: Vec<&str>, stdin: &str) {
-    let arguments = [&["-n", NAMESPACE][..], &arguments].concat();
+fn expect(fragment: &str, arguments: &[&str], stdin: &str) {
+    let arguments = [&["-n", NAMESPACE], arguments].concat();
     let since = Instant::now();
     loop {
         let output = kubectl(&arguments, stdin);
@@ -149,7 +149,7 @@ fn expect(fragment: &str, arguments: Vec<&str>, stdin: &str) {
     }
 }
 
-fn succeeded(what: &str, output: Output) -> String {
+fn succeeded(what: &str, output: &Output) -> String {
     assert!(
         output.status.success(),
         "{what}: {}",

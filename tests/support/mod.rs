@@ -1,6 +1,7 @@
 //! What the tests on real clusters share: the cluster with our CRDs and policies, a namespace for each test, people
 //! with tokens of their own, and requests as they go over the wire.
 #![allow(dead_code, reason = "each tier uses its own part")]
+#![allow(clippy::panic, reason = "a test fails by a panic")]
 
 pub mod cluster;
 pub mod install;
