@@ -28,5 +28,6 @@ pub mod plan;
 pub mod prepare;
 pub mod proposal;
 pub mod seal;
+pub mod supervise;
 pub mod telemetry;
 pub mod yaml;

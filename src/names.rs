@@ -6,6 +6,8 @@ pub const GROUP: &str = "bot-bottle.dev";
 pub const VERSION: &str = "v1alpha1";
 /// Field manager of every server-side apply that the operator makes.
 pub const FIELD_MANAGER: &str = "bot-bottle-operator";
+/// Field manager of what a bottle's sidecar writes.
+pub const FIELD_MANAGER_SIDECAR: &str = "bot-bottle-supervise";
 /// Reporter of the operator's Events.
 pub const REPORTER: &str = "bot-bottle-operator";
 /// User agent and `managed-by` value.

@@ -2,6 +2,11 @@
 //!
 //! Doc comments here become the descriptions that `kubectl explain` shows.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "a derived resource has many print columns"
+)]
+
 mod agent;
 mod bottle;
 mod class;

@@ -30,7 +30,7 @@ pub async fn apply(
     stop_at(&format!("before-{point}"));
     match action {
         Action::ApplyProposalStatus { name, status } => {
-            target.proposal_status(proposals, &name, *status).await?
+            target.proposal_status(proposals, &name, *status).await?;
         }
         Action::CreateConfigMap(config_map) => target.create_config_map(*config_map).await?,
         Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
@@ -41,7 +41,7 @@ pub async fn apply(
         Action::TouchPod { value } => {
             target
                 .annotate(names::ANNOTATION_CONFIG_TOUCH, &value)
-                .await?
+                .await?;
         }
         Action::ApplyBottleStatus(status) => target.bottle_status(*status).await?,
         Action::Notify { proposal, notice } => target.notify(proposals, proposal, &notice).await,

@@ -224,6 +224,10 @@ async fn carry_out(
         .map_or_else(Action::await_change, |at| Action::requeue(until(now, at))))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the Controller's"
+)]
 fn on_error(bottle: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     tracing::warn!(
         namespace = bottle.namespace().unwrap_or_default(),

@@ -116,3 +116,39 @@ impl Drop for Place {
         self.connections.closed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Files;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn a_sweep_ends_only_when_everything_forbidden_is_closed() {
+        let policy = Policy::parse(&Files {
+            allowlist: "kept.example\n".into(),
+            egress: "{}".into(),
+            ..Files::default()
+        });
+        let policy = policy.unwrap();
+        let connections = Arc::new(Connections::default());
+        let register = |host: &str| {
+            let target = Target {
+                host: host.into(),
+                port: 443,
+            };
+            connections.register(&target, IpAddr::from([203, 0, 113, 1]), Verdict::Web)
+        };
+        let kept = register("kept.example");
+        let (first, second) = (register("gone.example"), register("gone.example"));
+        let mut sweep = Box::pin(connections.close_forbidden(&policy));
+        assert_eq!(sweep.as_mut().now_or_never(), None);
+        assert!(first.cut().is_cancelled() && second.cut().is_cancelled());
+        assert!(!kept.cut().is_cancelled());
+        drop(first);
+        assert_eq!(sweep.as_mut().now_or_never(), None);
+        drop(second);
+        assert_eq!(sweep.now_or_never(), Some(2));
+        assert_eq!(connections.close_forbidden(&policy).now_or_never(), Some(0));
+    }
+}

@@ -116,3 +116,46 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
     run(listener, setup, shutdown).await?;
     Ok(ExitCode::from(code))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(flags: &[&str]) -> Result<Options, clap::Error> {
+        let words = std::iter::once("egress").chain(flags.iter().copied());
+        Program::try_parse_from(words).map(|program| program.options)
+    }
+
+    #[test]
+    fn flags_have_the_pods_defaults_and_take_static_answers() {
+        let plain = parse(&[]).unwrap();
+        assert_eq!(
+            (plain.bind.to_string().as_str(), plain.port),
+            ("127.0.0.1", 8888)
+        );
+        let flags = [
+            "--resolve",
+            "A.example=192.0.2.1",
+            "--resolve",
+            "a.example=[2001:db8::1]:81",
+        ];
+        let options = parse(&[&flags[..], &["--nameserver", "192.0.2.53"]].concat()).unwrap();
+        assert_eq!(options.nameserver, ["192.0.2.53:53".parse().unwrap()]);
+        assert_eq!(options.resolve[0].0, "a.example");
+        assert_eq!(options.resolve[1].1.port, Some(81));
+        for wrong in [
+            ["--resolve", "a.example"],
+            ["--resolve", "a=b"],
+            ["--nameserver", "dns"],
+        ] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -168,7 +168,12 @@ async fn forward(
     let request = headers::for_upstream(request, target)?;
     let response = sender.send_request(request).await.map_err(|error| {
         tracing::debug!(%error, "An upstream did not answer");
-        Cause::UpstreamBroken
+        // "User" is whoever gave hyper the body: here, the client that sent a broken one.
+        if error.is_user() {
+            Cause::Malformed("the request's body is broken")
+        } else {
+            Cause::UpstreamBroken
+        }
     })?;
     if response.status().is_informational() {
         return Err(Cause::UpstreamBroken);

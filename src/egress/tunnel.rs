@@ -76,7 +76,7 @@ pub(super) async fn run(
     match first.unwrap_or(First::Gone) {
         First::Tls(bytes) => {
             tokio::select! {
-                () = both_ways(&mut client, &mut upstream.stream, &bytes) => {}
+                () = both_ways(client.split(), upstream.stream.split(), &bytes) => {}
                 () = cut.cancelled() => return,
             }
             drop(upstream);
@@ -156,16 +156,19 @@ async fn declared(
     tokio::try_join!(up, down).err().flatten()
 }
 
-/// Copies both ways until both have ended.
-async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, first: &[u8]) {
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
+/// Copies both ways until both have ended. Each end is what is read from, and what is written to.
+async fn both_ways(
+    (mut from_client, mut to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (mut from_server, mut to_server): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    first: &[u8],
+) {
     let up = async { tolerate(pipe(&mut from_client, &mut to_server, first).await) };
     let down = async { tolerate(pipe(&mut from_server, &mut to_client, &[]).await) };
     let _ = tokio::try_join!(up, down);
 }
 
 /// Which end broke.
+#[derive(Clone, Copy)]
 enum Broken {
     Read,
     Write,
@@ -236,5 +239,41 @@ async fn plain_http(
     match ended.how {
         server::How::HeadTimedOut => server::farewell(ended.io, Cause::HeadTimedOut).await,
         server::How::Done | server::How::Broken => server::linger(ended.io).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    #[tokio::test]
+    async fn what_a_server_sent_before_it_stopped_reading_still_arrives() {
+        let sent = vec![7; 5 * BUFFER];
+        let (broken, gone) = duplex(1);
+        drop(gone);
+        let mut got = Vec::new();
+        both_ways((&b"more"[..], &mut got), (&sent[..], broken), b"first").await;
+        assert!(got == sent, "{} of {} bytes", got.len(), sent.len());
+    }
+
+    #[tokio::test]
+    async fn an_end_is_passed_on_while_the_other_direction_goes_on() {
+        let (client, mut client_end) = duplex(64);
+        let (server, mut server_end) = duplex(64);
+        let tunnel = tokio::spawn(async move {
+            both_ways(tokio::io::split(client), tokio::io::split(server), b"first").await;
+        });
+        client_end.write_all(b" second").await.unwrap();
+        client_end.shutdown().await.unwrap();
+        let mut up = String::new();
+        server_end.read_to_string(&mut up).await.unwrap();
+        assert_eq!(up, "first second");
+        server_end.write_all(b"answer").await.unwrap();
+        drop(server_end);
+        let mut down = String::new();
+        client_end.read_to_string(&mut down).await.unwrap();
+        assert_eq!(down, "answer");
+        tunnel.await.unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod progress;
+mod record;
 pub mod review;
 
 use crate::api::ProposalPhase;

@@ -2,7 +2,8 @@
 
 use super::{
     Event, State,
-    condition::{self, FALSE, TRUE, UNKNOWN},
+    condition::{self, FALSE, TRUE},
+    record::{Why, record},
     review, step,
 };
 use crate::{
@@ -71,7 +72,7 @@ pub fn progress(proposal: &Proposal, facts: Facts) -> Progress {
             break;
         };
         state = transition.to;
-        notices.extend(record(proposal, &mut status, state, &why, facts));
+        notices.extend(record(&proposal.spec, &mut status, state, &why, facts));
     }
     invalid_final_file(proposal, &mut status, state, facts.now);
     answered(proposal, &mut status, state, facts.now);
@@ -143,12 +144,6 @@ fn stored(proposal: &Proposal) -> ProposalStatus {
         sidecar: None,
         ..proposal.status.clone().unwrap_or_default()
     }
-}
-
-/// Why a step was taken: reason and sentence.
-struct Why {
-    reason: &'static str,
-    message: String,
 }
 
 fn next_event(proposal: &Proposal, state: State, now: Timestamp) -> Option<(Event, Why)> {
@@ -226,118 +221,6 @@ fn approve(proposal: &Proposal) -> Option<(Event, Why)> {
             },
         )),
     }
-}
-
-fn record(
-    proposal: &Proposal,
-    status: &mut ProposalStatus,
-    to: State,
-    why: &Why,
-    facts: Facts,
-) -> Option<Notice> {
-    let now = condition::whole_seconds(facts.now);
-    status.phase = to.into();
-    status.reason = Some(why.reason.into());
-    status.message = Some(why.message.clone());
-    if matches!(to, State::Pending | State::Applying) {
-        let review = review::review(&proposal.spec);
-        status.summary = review::summary(&review.change);
-        status.change = review.change;
-        status.diff = review.diff;
-        status.warnings = review.warnings;
-    }
-    let change = status.summary.clone().unwrap_or_else(|| "no change".into());
-    let conditions = &mut status.conditions;
-    let (warning, reason, note) = match to {
-        State::New => return None,
-        State::Pending => {
-            match review::grant(&proposal.spec) {
-                Ok(_) => condition::set(
-                    conditions,
-                    "Valid",
-                    TRUE,
-                    "Valid",
-                    "the file can be applied",
-                    now,
-                ),
-                Err(error) => condition::set(
-                    conditions,
-                    "Valid",
-                    FALSE,
-                    "Invalid",
-                    &error.to_string(),
-                    now,
-                ),
-            }
-            (
-                false,
-                "ProposalPending",
-                format!("asks for {change}; {}", why.message),
-            )
-        }
-        State::Applying => {
-            status.applied_sequence.get_or_insert(facts.next_sequence);
-            status.applied_at.get_or_insert(now);
-            condition::set(
-                conditions,
-                "Applied",
-                TRUE,
-                "Applied",
-                "part of the bottle's effective config",
-                now,
-            );
-            condition::set(
-                conditions,
-                "Enforced",
-                UNKNOWN,
-                "Waiting",
-                "waits for every sidecar to enforce it",
-                now,
-            );
-            (
-                false,
-                "ProposalApproved",
-                format!("{change}: {}", why.message),
-            )
-        }
-        State::Enforced | State::Orphaned => return None,
-        State::Rejected => {
-            condition::set(conditions, "Applied", FALSE, "Rejected", &why.message, now);
-            (
-                false,
-                "ProposalRejected",
-                format!("{change}: {}", why.message),
-            )
-        }
-        State::Conflicted | State::Failed => {
-            condition::set(conditions, "Applied", FALSE, why.reason, &why.message, now);
-            (
-                true,
-                "ProposalNotApplied",
-                format!("{change}: {}", why.message),
-            )
-        }
-        State::Expired | State::Revoked => {
-            condition::set(conditions, "Applied", FALSE, why.reason, &why.message, now);
-            condition::set(
-                conditions,
-                "Enforced",
-                FALSE,
-                why.reason,
-                "no longer part of the effective config",
-                now,
-            );
-            (false, "ProposalEnded", format!("{change}: {}", why.message))
-        }
-    };
-    if to.closed() {
-        status.closed_at = Some(now);
-    }
-    Some(Notice {
-        warning,
-        reason,
-        note,
-    })
 }
 
 /// An approval whose `finalFile` breaks a rule stays unapplied until it is corrected.

@@ -89,15 +89,11 @@ pub fn summary(change: &[String]) -> Option<String> {
     if change.is_empty() {
         return None;
     }
-    let mut text = change
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if change.len() > SHOWN {
-        text.push_str(&format!(" and {} more", change.len() - SHOWN));
-    }
+    let shown = change[..change.len().min(SHOWN)].join(", ");
+    let mut text = match change.len().saturating_sub(SHOWN) {
+        0 => shown,
+        rest => format!("{shown} and {rest} more"),
+    };
     text.truncate(
         text.char_indices()
             .nth(400)

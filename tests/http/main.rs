@@ -1,13 +1,16 @@
 //! Tests of programs over sockets, files and network namespaces.
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that can't set itself up has failed"
+    clippy::panic,
+    reason = "clippy.toml allows them in test functions; helpers are tests too"
 )]
 
 mod attempt;
+mod egress;
 mod lock;
 mod netns;
 mod prepare;
 mod seal_agent;
 mod seal_home;
 mod sealed;
+mod support;

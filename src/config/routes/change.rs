@@ -82,7 +82,7 @@ impl Routes {
             match result.get(&route.path) {
                 None => {}
                 Some(current) if current == route => {
-                    result.routes.retain(|kept| kept.path != route.path)
+                    result.routes.retain(|kept| kept.path != route.path);
                 }
                 Some(_) => {
                     return Err(Conflict {

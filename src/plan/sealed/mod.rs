@@ -2,9 +2,11 @@
 //!
 //! The rendering can't break the seal on purpose; this check is for the mistake that somebody makes in it one day.
 
+mod container;
+
 use super::volumes;
 use crate::names;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext, Volume};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
 
 /// One way in which a pod isn't sealed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +47,7 @@ pub fn leaks(pod: &Pod, agent_uid: i64) -> Vec<Leak> {
         .flatten()
         .chain(&spec.containers)
     {
-        leaks.extend(container_settings(container, agent_uid));
+        leaks.extend(container::leaks(container, agent_uid));
         leaks.extend(mounts(container));
     }
     leaks.extend(spec.volumes.iter().flatten().filter_map(volume_kind));
@@ -147,113 +149,6 @@ fn container_set(spec: &PodSpec) -> Vec<Leak> {
             leaks.push(Leak::Missing(required));
         }
     }
-    leaks
-}
-
-fn container_settings(container: &Container, agent_uid: i64) -> Vec<Leak> {
-    let none = SecurityContext::default();
-    let security = container.security_context.as_ref().unwrap_or(&none);
-    let name = || container.name.clone();
-    let is_prepare = container.name == names::container::PREPARE;
-    let is_agent = container.name == names::container::AGENT;
-    let uid = match container.name.as_str() {
-        names::container::PREPARE => 0,
-        names::container::SUPERVISE => names::uid::SUPERVISE,
-        names::container::EGRESS => names::uid::EGRESS,
-        names::container::CRED_PROXY => names::uid::CRED_PROXY,
-        _ => agent_uid,
-    };
-    let mut leaks = Vec::new();
-    let reserved_agent = is_agent
-        && (agent_uid < names::uid::AGENT_MIN || names::uid::RESERVED.contains(&agent_uid));
-    if security.run_as_user != Some(uid) || reserved_agent {
-        leaks.push(Leak::WrongUid(name(), security.run_as_user));
-    }
-    let added: Vec<&str> = security
-        .capabilities
-        .iter()
-        .flat_map(|set| set.add.iter().flatten())
-        .map(String::as_str)
-        .collect();
-    let drops_all = security
-        .capabilities
-        .iter()
-        .flat_map(|set| set.drop.iter().flatten())
-        .any(|drop| drop == "ALL");
-    let allowed_capabilities: &[&str] = if is_prepare { &["NET_ADMIN"] } else { &[] };
-    let wrong = [
-        (security.privileged == Some(true), "privileged"),
-        (
-            security.allow_privilege_escalation != Some(false),
-            "allowPrivilegeEscalation",
-        ),
-        (
-            !is_prepare && security.run_as_non_root != Some(true),
-            "runAsNonRoot other than true",
-        ),
-        (!drops_all, "capabilities without dropping ALL"),
-        (
-            added.iter().any(|one| !allowed_capabilities.contains(one)),
-            "further capabilities",
-        ),
-        (
-            security
-                .seccomp_profile
-                .as_ref()
-                .is_none_or(|profile| profile.type_ != "RuntimeDefault"),
-            "a seccomp profile other than RuntimeDefault",
-        ),
-        (
-            security
-                .proc_mount
-                .as_deref()
-                .is_some_and(|mount| mount != "Default"),
-            "procMount",
-        ),
-        (
-            container
-                .volume_devices
-                .as_ref()
-                .is_some_and(|list| !list.is_empty()),
-            "volumeDevices",
-        ),
-        (
-            container
-                .ports
-                .iter()
-                .flatten()
-                .any(|port| port.host_port.is_some()),
-            "hostPort",
-        ),
-        (container.lifecycle.is_some(), "lifecycle hooks"),
-        (
-            is_agent
-                && container.command.as_deref() != Some(&[names::path::SEAL_PROGRAM.to_owned()]),
-            "a command other than seal",
-        ),
-        (
-            is_agent
-                && container
-                    .env
-                    .iter()
-                    .flatten()
-                    .any(|variable| variable.value_from.is_some()),
-            "an environment from elsewhere",
-        ),
-        (
-            container
-                .env_from
-                .as_ref()
-                .is_some_and(|list| !list.is_empty()),
-            "envFrom",
-        ),
-    ];
-    leaks.extend(
-        wrong
-            .into_iter()
-            .filter(|(wrong, _)| *wrong)
-            .map(|(_, what)| Leak::ContainerSetting(name(), what)),
-    );
     leaks
 }
 

@@ -1,0 +1,8 @@
+//! The forward proxy, seen from a client.
+
+mod closing;
+mod dns;
+mod limits;
+mod plain;
+mod reload;
+mod tunnels;

@@ -1,0 +1,5 @@
+//! Helpers of this tier.
+
+pub mod proxy;
+pub mod tls;
+pub mod upstream;
