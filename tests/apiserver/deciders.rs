@@ -1,13 +1,12 @@
 //! Who decided, and when: filled in from the request itself, whatever way it takes.
 
 use crate::{
-    proposals::{asked, decide, with},
+    proposals::{asked, with},
     support::{
         cluster::Space,
         rest::{
             Answer, Patch, accepted,
             path::{CONFIG_MAPS, PROPOSALS},
-            refused,
         },
     },
 };

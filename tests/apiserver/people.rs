@@ -1,13 +1,13 @@
 //! What people with Kubernetes' own role `edit` can't do to a bottle by hand, and what stays theirs.
 
 use crate::{
-    proposals::{asked, with},
+    proposals::with,
     support::{
         cluster::{Space, bottle_pod},
         eventually,
         rest::{
             Patch, accepted,
-            path::{ACCOUNTS, BOTTLES, CONFIG_MAPS, PODS, PROPOSALS},
+            path::{CONFIG_MAPS, PODS},
             refused,
         },
     },
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 const OPERATORS: &str = "only the operator writes the objects of a bottle";
 
-fn config_map(name: &str, labels: Value) -> Value {
+fn config_map(name: &str, labels: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"allowlist": ""}})
 }
 
@@ -43,7 +43,7 @@ async fn a_bottles_objects_are_the_operators() {
     accepted(
         "the ConfigMap",
         operator
-            .create(CONFIG_MAPS, &config_map("demo-bottle", of_bottle()))
+            .create(CONFIG_MAPS, &config_map("demo-bottle", &of_bottle()))
             .await,
     );
 
@@ -67,14 +67,9 @@ async fn a_bottles_objects_are_the_operators() {
         alice.merge(CONFIG_MAPS, "demo-bottle", both).await,
         OPERATORS,
     );
-    let apply = config_map("demo-bottle", json!({}));
-    refused(
-        "apply",
-        alice
-            .patch(CONFIG_MAPS, "demo-bottle", Patch::Apply, &apply)
-            .await,
-        OPERATORS,
-    );
+    let apply = config_map("demo-bottle", &json!({}));
+    let answer = alice.patch(CONFIG_MAPS, "demo-bottle", Patch::Apply, &apply);
+    refused("apply", answer.await, OPERATORS);
     refused(
         "as the administrator",
         space
@@ -83,6 +78,17 @@ async fn a_bottles_objects_are_the_operators() {
             .await,
         OPERATORS,
     );
+
+    // Mounted by name: whoever could delete it could put their own in its place.
+    for who in [&alice, &space.admin] {
+        refused(
+            "delete",
+            who.delete(CONFIG_MAPS, "demo-bottle").await,
+            OPERATORS,
+        );
+        let all = format!("{CONFIG_MAPS}?labelSelector=bot-bottle.dev/bottle");
+        refused("delete all", who.delete(&all, "").await, OPERATORS);
+    }
 
     let annotate = json!({"metadata": {"annotations": {"a": "b"}}});
     refused(
@@ -153,20 +159,13 @@ async fn nobody_makes_what_looks_like_a_bottles_object() {
         (
             "a labelled ConfigMap",
             CONFIG_MAPS,
-            config_map("mine", of_bottle()),
-        ),
-        // A running pod mounts its ConfigMap by name: delete and create would be an edit.
-        (
-            "a ConfigMap of that name",
-            CONFIG_MAPS,
-            config_map("other-bottle", json!({})),
+            config_map("mine", &of_bottle()),
         ),
         (
             "a labelled pod",
             PODS,
             with(pod("mine"), &[("/metadata/labels", of_bottle())]),
         ),
-        ("a pod of that name", PODS, pod("other-bottle")),
         (
             "a pod with the sidecars' account",
             PODS,
@@ -194,7 +193,7 @@ async fn nobody_makes_what_looks_like_a_bottles_object() {
     accepted(
         "an ordinary ConfigMap",
         alice
-            .create(CONFIG_MAPS, &config_map("mine", json!({"a": "b"})))
+            .create(CONFIG_MAPS, &config_map("mine", &json!({"a": "b"})))
             .await,
     );
     let label = json!({"metadata": {"labels": of_bottle()}});
@@ -224,7 +223,7 @@ async fn nobody_makes_what_looks_like_a_bottles_object() {
     accepted("the pod deleted", alice.delete(PODS, "mine").await);
 }
 
-/// Controllers of the control plane make pods in nobody's name: their exception must not be a way around.
+/// Controllers make pods in nobody's name: their exception must not be a way around.
 #[tokio::test]
 async fn a_job_makes_no_pod_with_the_sidecars_account() {
     let space = Space::new().await;
@@ -267,35 +266,31 @@ async fn a_job_makes_no_pod_with_the_sidecars_account() {
 async fn garbage_collection_takes_a_bottles_objects() {
     let space = Space::new().await;
     let operator = space.operator().await.requests;
-    let owner = accepted(
-        "an owner",
-        space
-            .admin
-            .create(CONFIG_MAPS, &config_map("owner", json!({})))
-            .await,
-    );
-    let uid = owner["metadata"]["uid"].clone();
-    let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "blockOwnerDeletion": false}]);
-    let object = with(
-        config_map("demo-bottle", of_bottle()),
-        &[("/metadata/ownerReferences", reference)],
-    );
-    accepted("owned", operator.create(CONFIG_MAPS, &object).await);
-    // Orphaning makes the collector write to the dependent, which is the exception's only reason.
-    let orphan = format!("{CONFIG_MAPS}/owner?propagationPolicy=Orphan");
-    accepted(
-        "the owner is deleted",
-        space.admin.delete(&orphan, "").await,
-    );
-    eventually(
-        "the owner's reference goes",
-        Duration::from_secs(60),
-        async || {
-            let stored = accepted("read", space.admin.get(CONFIG_MAPS, "demo-bottle").await);
-            stored["metadata"]["ownerReferences"]
-                .is_null()
-                .then_some(())
-        },
-    )
-    .await;
+    // An orphaning deletion makes the collector write to the dependent; an ordinary one makes it delete.
+    for way in ["Orphan", "Background"] {
+        let owner = config_map(&format!("owner-{}", way.to_lowercase()), &json!({}));
+        let owner = accepted("an owner", space.admin.create(CONFIG_MAPS, &owner).await);
+        let (name, uid) = (&owner["metadata"]["name"], &owner["metadata"]["uid"]);
+        let reference =
+            json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}]);
+        let ours = format!("{}-bottle", way.to_lowercase());
+        let object = with(
+            config_map(&ours, &of_bottle()),
+            &[("/metadata/ownerReferences", reference)],
+        );
+        accepted("owned", operator.create(CONFIG_MAPS, &object).await);
+        let owner = format!(
+            "{CONFIG_MAPS}/{}?propagationPolicy={way}",
+            name.as_str().unwrap_or_default()
+        );
+        accepted("the owner is deleted", space.admin.delete(&owner, "").await);
+        eventually(way, Duration::from_secs(60), async || {
+            match space.admin.get(CONFIG_MAPS, &ours).await {
+                Ok(stored) => way == "Orphan" && stored["metadata"]["ownerReferences"].is_null(),
+                Err(status) => way == "Background" && status.code == 404,
+            }
+            .then_some(())
+        })
+        .await;
+    }
 }

@@ -1,7 +1,7 @@
 //! What the token of a sidecar can do: propose for its own bottle and report about it; nothing else.
 
 use crate::{
-    proposals::{asked, decide, question, with},
+    proposals::{asked, question, with},
     support::{
         cluster::{Space, bottle_pod},
         rest::{

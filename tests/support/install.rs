@@ -33,7 +33,7 @@ fn install() {
         ))
         .args(["--namespace", OPERATOR_NAMESPACE, "--include-crds"])
         .args(["--kube-version", "1.34.4", "--set", "replicas=0"]);
-    let rendered = succeeded("helm template", run(helm, ""));
+    let rendered = succeeded("helm template", &run(helm, ""));
     let apply = || {
         kubectl(
             &["apply", "--server-side", "--force-conflicts", "-f", "-"],
@@ -44,7 +44,7 @@ fn install() {
     if !apply().status.success() {
         succeeded(
             "kubectl wait",
-            kubectl(
+            &kubectl(
                 &[
                     "wait",
                     "--for=condition=Established",
@@ -55,7 +55,7 @@ fn install() {
                 "",
             ),
         );
-        succeeded("kubectl apply", apply());
+        succeeded("kubectl apply", &apply());
     }
 }
 
@@ -79,7 +79,7 @@ fn wait_for_policies() {
     );
     succeeded(
         "the probe",
-        kubectl(
+        &kubectl(
             &["-n", NAMESPACE, "apply", "--server-side", "-f", "-"],
             PROBE,
         ),
@@ -96,38 +96,38 @@ fn wait_for_policies() {
         "-o=yaml",
         "-p",
     ];
-    expect("decidedBy: ", [&patch[..], &[approve]].concat(), "");
-    expect("never by hand", [&patch[..], &[name]].concat(), "");
+    expect("decidedBy: ", &[&patch[..], &[approve]].concat(), "");
+    expect("never by hand", &[&patch[..], &[name]].concat(), "");
     expect(
         "write status",
-        [&patch[..], &[status, "--subresource=status"]].concat(),
+        &[&patch[..], &[status, "--subresource=status"]].concat(),
         "",
     );
     expect(
         "for its own bottle only",
-        vec![
+        &[
             "create",
             "--dry-run=server",
             "-f",
             "-",
-            &sidecar,
+            &*sidecar,
             "--as-group=system:masters",
         ],
         &PROBE.replace("name: probe", "name: other"),
     );
     expect(
         "only the operator",
-        vec!["create", "--dry-run=server", "-f", "-"],
+        &["create", "--dry-run=server", "-f", "-"],
         LABELLED,
     );
     expect(
         "only a kubelet",
-        vec!["create", "token", "bottle-supervise"],
+        &["create", "token", "bottle-supervise"],
         "",
     );
     succeeded(
         "the probe's end",
-        kubectl(&["delete", "namespace", NAMESPACE], ""),
+        &kubectl(&["delete", "namespace", NAMESPACE], ""),
     );
 }
 
