@@ -65,19 +65,19 @@ pub struct BottleSpec {
     pub supervise: Option<bool>,
     /// MCP servers, by name, merged over those of the class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<McpServer>")]
     pub mcp_servers: BTreeMap<String, McpServer>,
     /// Plugins, by `name@marketplace`, merged over those of the class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<Toggle>")]
     pub plugins: BTreeMap<String, Toggle>,
     /// Marketplaces, by name, merged over those of the class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<Marketplace>")]
     pub marketplaces: BTreeMap<String, Marketplace>,
     /// Secrets that this bottle may use, by NAME. The operator never reads them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<Secret>")]
     pub secrets: BTreeMap<String, Secret>,
     /// Hosts that the agent may reach: `api.example.com` (ports 80 and 443), `.example.com` (everything below it),
     /// `host:8443` (that port only). Approved Proposals add to it.
@@ -156,7 +156,7 @@ pub struct Workspace {
     pub storage_class_name: Option<String>,
     /// Where the agent sees it; default `/bottle/workspace`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
+    #[schemars(schema_with = "schema::mount_path")]
     pub mount_path: Option<String>,
     /// Repository to clone at the first start. Refused until this version has the credential proxy.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -37,15 +37,15 @@ pub struct BottleClassSpec {
     pub supervise: Option<bool>,
     /// MCP servers, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<McpServer>")]
     pub mcp_servers: BTreeMap<String, McpServer>,
     /// Plugins, by `name@marketplace`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<Toggle>")]
     pub plugins: BTreeMap<String, Toggle>,
     /// Marketplaces, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(schema_with = "schema::map_of::<Marketplace>")]
     pub marketplaces: BTreeMap<String, Marketplace>,
     /// Hosts that every bottle of the class may reach.
     #[serde(skip_serializing_if = "Vec::is_empty")]

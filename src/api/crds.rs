@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions that the types make.
 
-use super::{Bottle, BottleClass, Proposal};
+use super::{Bottle, BottleClass, Proposal, room};
 use crate::names;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -11,13 +11,13 @@ pub fn crds() -> [CustomResourceDefinition; 3] {
     [
         with_rules(Bottle::crd(), name_rules()),
         BottleClass::crd(),
-        with_rules(Proposal::crd(), final_file_rule()),
+        with_rules(Proposal::crd(), json!([final_file_rule(), room::files()])),
     ]
 }
 
 /// A human's file that turned out to be invalid may be corrected; the rule needs the status beside the spec.
 fn final_file_rule() -> serde_json::Value {
-    json!([{
+    json!({
         "rule": format!(
             "oldSelf.spec.decision == 'Pending' || (has(self.spec.finalFile) == has(oldSelf.spec.finalFile) && \
              (!has(self.spec.finalFile) || self.spec.finalFile == oldSelf.spec.finalFile)) || \
@@ -26,7 +26,7 @@ fn final_file_rule() -> serde_json::Value {
             names::REASON_INVALID_FINAL_FILE
         ),
         "message": "finalFile can't be changed after the decision, unless it could not be applied",
-    }])
+    })
 }
 
 /// A Bottle's name becomes part of other names.

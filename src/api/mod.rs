@@ -15,7 +15,9 @@ mod egress;
 mod mcp;
 mod pod_template;
 mod proposal;
+mod proposal_rules;
 mod proposal_status;
+mod room;
 mod schema;
 mod status;
 

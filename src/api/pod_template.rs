@@ -53,8 +53,6 @@ pub struct PodTemplate {
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "[has(self.configMap), has(self.emptyDir), has(self.persistentVolumeClaim)].filter(x, x).size() == 1",
      "message": "name exactly one of configMap, emptyDir and persistentVolumeClaim"},
-    {"rule": "self.mountPath.startsWith('/') && !self.mountPath.startsWith('/run/bottle') && !self.mountPath.startsWith('/etc/claude-bottle') && !self.mountPath.startsWith('/proc') && !self.mountPath.startsWith('/sys') && !self.mountPath.startsWith('/var/run') && !self.mountPath.contains('..')",
-     "message": "mountPath must be absolute and outside /run/bottle, /etc/claude-bottle, /var/run, /proc and /sys"},
 ]))]
 pub struct Volume {
     /// Name of the volume, unique in the bottle.
@@ -64,7 +62,7 @@ pub struct Volume {
     )]
     pub name: String,
     /// Where the agent sees it.
-    #[schemars(length(min = 2, max = 1024))]
+    #[schemars(schema_with = "schema::mount_path")]
     pub mount_path: String,
     /// Whether the agent may only read it.
     #[serde(default)]

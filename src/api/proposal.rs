@@ -1,14 +1,10 @@
 //! `Proposal`: an agent's question and a person's answer, kept as the grant that it is.
 
-use super::{ProposalStatus, schema};
+use super::{ProposalStatus, proposal_rules, schema};
 use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// No control character but tab and line ends, nothing invisible and nothing that turns the reading direction: a
-/// reviewer must see what is there.
-const VISIBLE: &str = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\x{00ad}\\x{061c}\\x{180e}\\x{200b}-\\x{200f}\\x{2028}-\\x{202e}\\x{2060}-\\x{206f}\\x{feff}\\x{fff9}-\\x{fffb}]*$";
 
 /// The question (never changed) and, below it, the decision. To decide, set `decision` to Approved or Rejected; to
 /// approve something else than was asked, put the file that shall be applied into `finalFile` as well.
@@ -42,23 +38,7 @@ const VISIBLE: &str = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\x{00ad}\\
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.bottle == oldSelf.bottle && self.bottleUID == oldSelf.bottleUID && self.tool == oldSelf.tool && self.proposedFile == oldSelf.proposedFile && self.baseFile == oldSelf.baseFile && self.justification == oldSelf.justification",
-     "message": "the question can't be changed; only the decision can: decision, finalFile, notes, expiresAt"},
-    {"rule": "oldSelf.hasValue() || (self.decision == 'Pending' && !has(self.finalFile) && self.notes == '' && !has(self.expiresAt) && !has(self.decidedBy) && !has(self.decidedAt) && !has(self.revokedBy) && !has(self.revokedAt))",
-     "optionalOldSelf": true,
-     "message": "a Proposal is created undecided: leave out decision, finalFile, notes, expiresAt, decidedBy and decidedAt"},
-    {"rule": "self.decision == oldSelf.decision || (oldSelf.decision == 'Pending' && self.decision in ['Approved', 'Rejected']) || (oldSelf.decision == 'Approved' && self.decision == 'Revoked')",
-     "message": "a pending Proposal becomes Approved or Rejected, an Approved one Revoked; nothing else"},
-    {"rule": "oldSelf.decision == 'Pending' || self.decision != oldSelf.decision || self.notes == oldSelf.notes",
-     "message": "notes can't be changed after the decision"},
-    {"rule": "oldSelf.decision == 'Pending' || (has(self.decidedBy) == has(oldSelf.decidedBy) && (!has(self.decidedBy) || self.decidedBy == oldSelf.decidedBy) && has(self.decidedAt) == has(oldSelf.decidedAt) && (!has(self.decidedAt) || self.decidedAt == oldSelf.decidedAt))",
-     "message": "decidedBy and decidedAt can't be changed after the decision"},
-    {"rule": "size(bytes(self.proposedFile)) <= 131072 && size(bytes(self.baseFile)) <= 262144 && (!has(self.finalFile) || size(bytes(self.finalFile)) <= 131072)",
-     "message": "a file may have at most 128 KiB"},
-    {"rule": "!has(self.finalFile) || self.decision in ['Pending', 'Approved', 'Revoked']",
-     "message": "finalFile goes with an approval; leave it out of a rejection"},
-]))]
+#[schemars(extend("x-kubernetes-validations" = proposal_rules::rules()))]
 pub struct ProposalSpec {
     /// Name of the Bottle that asks.
     #[schemars(length(min = 1, max = 48))]
@@ -71,25 +51,25 @@ pub struct ProposalSpec {
     /// image).
     pub tool: Tool,
     /// Why the agent needs it, in its own words: read them as the words of somebody who may lie.
-    #[schemars(length(min = 1, max = 8192), regex(pattern = VISIBLE))]
+    #[schemars(length(min = 1, max = 8192))]
     pub justification: String,
     /// The whole file that the agent asks for.
-    #[schemars(length(min = 1, max = 131_072), regex(pattern = VISIBLE))]
+    #[schemars(length(min = 1, max = 131_072))]
     pub proposed_file: String,
     /// The file in force when it asked.
     #[serde(default)]
-    #[schemars(length(max = 262_144), regex(pattern = VISIBLE))]
+    #[schemars(length(max = 262_144))]
     pub base_file: String,
     /// Pending, Approved, Rejected or Revoked. This is what a reviewer sets.
     #[serde(default)]
     pub decision: Decision,
     /// Words of the reviewer for the agent.
     #[serde(default)]
-    #[schemars(length(max = 8192), regex(pattern = VISIBLE))]
+    #[schemars(length(max = 8192))]
     pub notes: String,
     /// With an approval: the whole file to apply instead of the proposed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 131_072), regex(pattern = VISIBLE))]
+    #[schemars(length(min = 1, max = 131_072))]
     pub final_file: Option<String>,
     /// With an approval: when the grant ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,9 @@
 //! `Proposal.status`.
 
-use super::schema::{self, Condition};
+use super::{
+    room,
+    schema::{self, Condition},
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What became of the question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = room::diff()))]
 pub struct ProposalStatus {
     /// Where the proposal is in its life.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +34,7 @@ pub struct ProposalStatus {
     pub warnings: Vec<String>,
     /// Valid, Applied, Enforced, Answered: each with a sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::conditions")]
+    #[schemars(schema_with = "schema::conditions::<6>")]
     pub conditions: Vec<Condition>,
     /// Place of this grant among the bottle's grants; given once.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -29,15 +29,37 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
-/// A list of conditions, merged by type in a server-side apply.
-pub(super) fn conditions(generator: &mut SchemaGenerator) -> Schema {
+/// Characters of a map's key: as many as Kubernetes allows a label's, the longest of ours.
+const KEY: u32 = 317;
+
+/// A list of at most `ITEMS` conditions, merged by type in a server-side apply.
+pub(super) fn conditions<const ITEMS: u32>(generator: &mut SchemaGenerator) -> Schema {
     let item = generator.subschema_for::<Condition>();
     json_schema!({
         "type": "array",
-        "maxItems": 16,
+        "maxItems": ITEMS,
         "items": item,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
+    })
+}
+
+/// Bounds a map's keys; `propertyNames` is not allowed in a CRD.
+fn key_rule() -> serde_json::Value {
+    serde_json::json!([{
+        "rule": format!("self.all(k, size(k) <= {KEY})"),
+        "message": format!("a key may have at most {KEY} characters"),
+    }])
+}
+
+/// A map of at most 64 `T`, by name.
+pub(super) fn map_of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let value = generator.subschema_for::<T>();
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": value,
+        "x-kubernetes-validations": key_rule(),
     })
 }
 
@@ -47,6 +69,7 @@ pub(super) fn string_map<const ENTRIES: u32, const VALUE: u32>(_: &mut SchemaGen
         "type": "object",
         "maxProperties": ENTRIES,
         "additionalProperties": {"type": "string", "maxLength": VALUE},
+        "x-kubernetes-validations": key_rule(),
     })
 }
 
@@ -60,6 +83,25 @@ pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "maxLength": 64,
         },
+        "x-kubernetes-validations": key_rule(),
+    })
+}
+
+/// Where the agent sees a volume: a path that says where it leads, and none that hides a part of the seal. Two
+/// slashes or a dot would lead to the same place past the second rule.
+pub(super) fn mount_path(_: &mut SchemaGenerator) -> Schema {
+    let taken = "^/(run/bottle|etc/claude-bottle|bottle/home|var/run|proc|sys|dev)(/|$)";
+    json_schema!({
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 1024,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^(/[^/:]+)+$') && !self.matches('/[.][.]?(/|$)')",
+            "message": "mountPath must be absolute, without empty parts, dots as parts, colons or a slash at the end",
+        }, {
+            "rule": format!("!self.matches('{taken}')"),
+            "message": "mountPath must be outside /run/bottle, /etc/claude-bottle, /bottle/home, /var/run, /proc, /sys and /dev",
+        }],
     })
 }
 

@@ -17,7 +17,7 @@ pub struct BottleStatus {
     /// Ready, SettingsRendered, SecretsResolved, EgressLocked, ConfigEnforced, AgentFinished: each with a sentence
     /// that says what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::conditions")]
+    #[schemars(schema_with = "schema::conditions::<16>")]
     pub conditions: Vec<Condition>,
     /// Hash of the effective config: what was declared and what was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
