@@ -229,9 +229,17 @@ fn nothing_gets_out_past_the_proxy() {
             wrong.push(format!("{} got through", attempt.name));
         }
         if attempt.control {
-            let mut arguments = vec!["exec", "-i", "plain", "--", "python3", "-"];
-            arguments.dedup();
-            let control = namespace.kubectl_with(arguments, &attempt.script);
+            let attempt_once = || {
+                namespace.kubectl_with(
+                    ["exec", "-i", "plain", "--", "python3", "-"],
+                    &attempt.script,
+                )
+            };
+            // A datagram may be lost on a busy machine; the control has to get through once.
+            let control = (0..3)
+                .map(|_| attempt_once())
+                .find(|said| said.out.contains("open"))
+                .unwrap_or_else(attempt_once);
             if !control.out.contains("open") {
                 wrong.push(format!(
                     "{} proves nothing: a plain pod fails too: {}",

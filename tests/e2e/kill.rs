@@ -1,7 +1,7 @@
 //! Kills: the operator at every point between a decision and its answer, the sidecar, the kubelet. Applied exactly
 //! once, answered once, nothing lost.
 
-use crate::support::{Namespace, PATIENCE, eventually, repository, run, state};
+use crate::support::{Namespace, PATIENCE, eventually, in_machine, run, state};
 use std::{
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
@@ -73,7 +73,7 @@ impl Operator {
 
     /// Waits until the failpoint has killed it.
     #[track_caller]
-    fn is_killed(mut self, point: &str) {
+    fn dies_at(mut self, point: &str) {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -174,7 +174,7 @@ fn an_operator_killed_anywhere_applies_once_and_answers_once() {
         namespace
             .edit(&proposal, "s/decision: Pending/decision: Approved/")
             .good();
-        killed.is_killed(&point);
+        killed.dies_at(&point);
         let again = Operator::start(&kubeconfig, "");
         let answer = call.answer();
         assert!(answer.contains("status: approved"), "{point}: {answer}");
@@ -204,7 +204,7 @@ fn a_question_outlives_its_sidecar() {
     let bottle = namespace.bottle("demo", &["api.example.com"]);
     let call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
-    in_machine("pkill -KILL -u 61001 -f mcp");
+    in_machine("pkill -KILL -u 61001 -f mcp").good();
     drop(call);
     eventually("the sidecar is back", PATIENCE, || {
         let said = bottle
@@ -241,7 +241,7 @@ fn a_decision_that_falls_while_nobody_listens_is_answered_when_asked_again() {
     let call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
     drop(call);
-    bottle.shell("pkill -f call_tool; true").good();
+    bottle.shell("pkill -f [c]all_tool; true").good();
     namespace
         .edit(
             &proposal,
@@ -265,7 +265,12 @@ fn a_question_and_its_answer_outlive_a_restart_of_the_kubelet() {
     in_machine(
         "bash -c 'pid=$(pidof kubelet); mapfile -d \"\" -t args < /proc/$pid/cmdline; kill -KILL $pid; \
          setsid nohup \"${args[@]}\" >/dev/null 2>&1 < /dev/null & sleep 1'",
-    );
+    )
+    .good();
+    eventually("the kubelet serves exec again", PATIENCE, || {
+        let said = bottle.shell("echo here");
+        if said.ok { Ok(()) } else { Err(said.all()) }
+    });
     // The exec session went with the kubelet; the agent's call inside the container did not.
     if !call.waits() {
         call = bottle.ask_for("files.example.com");
@@ -279,22 +284,4 @@ fn a_question_and_its_answer_outlive_a_restart_of_the_kubelet() {
     }
     assert!(call.answer().contains("status: approved"));
     bottle.reaches("files.example.com");
-}
-
-fn in_machine(script: &str) {
-    let state = state();
-    let cluster = state
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .trim_start_matches("cluster-")
-        .to_owned();
-    let program = repository().join("tests/cluster/enter");
-    run(
-        program.to_str().unwrap(),
-        ["--name", &cluster, "sh", "-c", script],
-        "",
-    )
-    .good();
 }

@@ -196,14 +196,7 @@ fn a_deleted_grant_closes_the_host() {
     namespace.edit(&proposal, APPROVE).good();
     call.answer();
     namespace.kubectl(["delete", &proposal]).good();
-    eventually("the host is closed", PATIENCE, || {
-        let said = bottle.get("https://files.example.com/");
-        if said.ends_with("000/403") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    bottle.closes("files.example.com");
 }
 
 #[test]
@@ -223,14 +216,7 @@ fn a_grant_with_an_end_closes_by_itself() {
         .good();
     assert!(call.answer().contains("status: approved"));
     bottle.phase_is(&proposal, "Expired");
-    eventually("the host is closed", PATIENCE, || {
-        let said = bottle.get("https://files.example.com/");
-        if said.ends_with("000/403") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    bottle.closes("files.example.com");
 }
 
 #[test]
@@ -324,14 +310,7 @@ fn applying_the_same_bottle_again_changes_nothing_and_a_declared_host_can_be_tak
     namespace
         .apply(&bottle_yaml("demo", &["api.example.com"]))
         .good();
-    eventually("the declared host is closed", PATIENCE, || {
-        let said = bottle.get("https://second.example.com/");
-        if said.ends_with("000/403") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    bottle.closes("second.example.com");
     bottle.reaches("files.example.com");
 }
 

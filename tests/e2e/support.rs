@@ -19,7 +19,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    fn of(output: &Output) -> Self {
         Self {
             ok: output.status.success(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -74,7 +74,7 @@ pub fn run<S: AsRef<OsStr>>(
     let writer = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
-    Said::of(output)
+    Said::of(&output)
 }
 
 /// Tries until `check` gives a value; the last complaint otherwise.
@@ -149,7 +149,7 @@ impl Namespace {
             .env("KUBE_EDITOR", format!("sed -i -e '{sed}'"))
             .output()
             .unwrap();
-        Said::of(output)
+        Said::of(&output)
     }
 
     /// Applies the Bottle `name` with this allowlist and waits until it is Ready.
@@ -265,7 +265,7 @@ impl Bottle<'_> {
         self.exec_with(command, script)
     }
 
-    /// The status line and body of a GET through the proxy, as curl shows them.
+    /// Body and, at the end, `<status of the answer>/<status of CONNECT>` of a GET through the proxy.
     pub fn get(&self, url: &str) -> String {
         self.exec([
             "curl",
@@ -276,7 +276,7 @@ impl Bottle<'_> {
             " %{http_code}/%{http_connect}",
             url,
         ])
-        .all()
+        .out
     }
 
     #[track_caller]
@@ -295,6 +295,19 @@ impl Bottle<'_> {
             said.ends_with("000/403"),
             "{host} should be refused: {said}"
         );
+    }
+
+    /// Waits until a host that was open is refused.
+    #[track_caller]
+    pub fn closes(&self, host: &str) {
+        eventually(&format!("{host} is closed"), PATIENCE, || {
+            let said = self.get(&format!("https://{host}/"));
+            if said.ends_with("000/403") {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        });
     }
 
     /// The file in force, as the agent sees it.
@@ -379,7 +392,7 @@ impl Call {
             assert!(began.elapsed() < PATIENCE, "the call is not answered");
             thread::sleep(Duration::from_millis(20));
         }
-        let said = Said::of(self.child.take().unwrap().wait_with_output().unwrap());
+        let said = Said::of(&self.child.take().unwrap().wait_with_output().unwrap());
         said.good()
     }
 }
@@ -393,18 +406,15 @@ impl Drop for Call {
     }
 }
 
-/// A record of the cluster's name server.
-pub fn dns(name: &str, addresses: &[&str]) {
+/// Runs a script where the cluster's node runs.
+pub fn in_machine(script: &str) -> Said {
     let state = state();
-    let cluster = state
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .trim_start_matches("cluster-")
-        .to_owned();
-    let mut arguments = vec!["--name".to_owned(), cluster, name.to_owned()];
-    arguments.extend(addresses.iter().map(|one| (*one).to_owned()));
-    let program = repository().join("tests/cluster/dns");
-    run(program.to_str().unwrap(), arguments, "").good();
+    let directory = state.file_name().unwrap().to_str().unwrap();
+    let cluster = directory.trim_start_matches("cluster-");
+    let program = repository().join("tests/cluster/enter");
+    run(
+        program.to_str().unwrap(),
+        ["--name", cluster, "sh", "-c", script],
+        "",
+    )
 }

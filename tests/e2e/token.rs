@@ -1,29 +1,15 @@
 //! What the sidecar's own token can do, taken from a running pod: its own bottle's business, and nothing else.
 
-use crate::support::{Bottle, Namespace, Said, repository, run, state};
+use crate::support::{Bottle, Namespace, Said, in_machine, run};
 
 /// The token as the kubelet mounts it into `supervise`.
 fn token(bottle: &Bottle<'_>) -> String {
     let uid = bottle
         .namespace
         .field(&format!("pod/{}", bottle.pod()), ".metadata.uid");
-    let state = state();
-    let cluster = state
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .trim_start_matches("cluster-")
-        .to_owned();
-    let program = repository().join("tests/cluster/enter");
-    let script = format!(
+    in_machine(&format!(
         "cat $(find / -path '*pods/{uid}/volumes/kubernetes.io~projected/token/token' 2>/dev/null | head -1)"
-    );
-    run(
-        program.to_str().unwrap(),
-        ["--name", &cluster, "sh", "-c", &script],
-        "",
-    )
+    ))
     .good()
 }
 
