@@ -10,12 +10,14 @@
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
+//! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
 //! - [`roles`]: the sidecars as subcommands
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod api;
 pub mod config;
 pub mod config_directory;
+pub mod demo;
 pub mod egress;
 pub mod names;
 pub mod roles;

@@ -33,6 +33,15 @@ pub fn main(role: Role) -> ExitCode {
     ended
 }
 
+/// Has the kernel end this process (SIGTERM) when the one that started it is gone, however that ended.
+pub fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        // Without it the parent still ends us itself, unless it is killed.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGTERM);
+    }
+}
+
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     tracing::error!(error = telemetry::chain(error), "Can't run");
     ExitCode::FAILURE

@@ -6,6 +6,7 @@
     reason = "clippy.toml allows them in test functions; helpers are tests too"
 )]
 
+mod demo;
 mod egress;
 mod mcp;
 mod support;
