@@ -1,6 +1,6 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
-use crate::supervise::mcp;
+use crate::supervise::{mcp, options};
 use crate::{egress, telemetry};
 use std::process::ExitCode;
 
@@ -8,9 +8,9 @@ use std::process::ExitCode;
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Role {
     /// MCP server: the tools with which an agent asks.
-    Mcp(mcp::Options),
+    Mcp(options::Options),
     /// Without MCP server: only reports to the Bottle which config is enforced.
-    Report(mcp::Sidecar),
+    Report(options::Sidecar),
     /// Forward proxy that keeps the allowlist.
     Egress(egress::Options),
 }

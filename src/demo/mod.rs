@@ -8,6 +8,7 @@ mod agent;
 mod person;
 mod screen;
 mod stage;
+mod temporary;
 mod web;
 
 use crate::config::allowlist::{Allowlist, LineError};
@@ -93,7 +94,7 @@ pub enum Error {
 
 /// Runs the demo, and cleans up whatever happens.
 pub async fn main(options: Options) -> ExitCode {
-    let mut screen = Screen::default();
+    let mut screen = Screen;
     let ended = match Stage::new() {
         Err(error) => Err(error),
         Ok(mut stage) => {

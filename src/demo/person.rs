@@ -60,7 +60,7 @@ pub async fn edit(editor: &str, text: &str) -> Result<String, Error> {
         operation: "edit the file",
         source,
     };
-    let mut file = super::stage::temporary_file().map_err(failed)?;
+    let mut file = super::temporary::temporary_file().map_err(failed)?;
     file.write(text).map_err(failed)?;
     // An editor may come with flags, as in EDITOR="code --wait".
     let status = Command::new("sh")

@@ -11,20 +11,28 @@ const COLUMNS: usize = 80;
 const INDENT: &str = "   ";
 
 /// Standard output.
-#[derive(Debug, Default)]
-pub struct Screen;
+#[derive(Debug)]
+pub struct Screen {
+    out: io::Stdout,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { out: io::stdout() }
+    }
+}
 
 impl Screen {
     /// One line, or several.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = self.out.lock();
         writeln!(out, "{text}")?;
         out.flush()
     }
 
     /// A question, with the cursor behind it.
     pub fn question(&mut self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = self.out.lock();
         write!(out, "{text}")?;
         out.flush()
     }

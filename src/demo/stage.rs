@@ -1,6 +1,7 @@
 //! What the demo puts up and takes down: a directory, and two processes.
 
 use super::Error;
+use super::temporary::Temporary;
 use crate::config::Files;
 use crate::config::egress::Egress;
 use crate::config_directory;
@@ -10,7 +11,7 @@ use crate::supervise::store::queue::{DecisionFile, Directory, Place, ProposalFil
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -281,54 +282,4 @@ fn free_port() -> Result<u16, Error> {
     find()
         .map(|address| address.port())
         .map_err(failed("find a free port"))
-}
-
-/// A path that is removed when it is dropped, with what is in it.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn directory() -> io::Result<Self> {
-        for attempt in 0..1000 {
-            let name = format!("bot-bottle-demo-{}-{attempt}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            // Fails when it is there already, whoever made it: nobody can prepare it for us.
-            match fs::DirBuilder::new().mode(0o700).create(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => return result.map(|()| Self(path)),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What can't be removed is left to the system, which empties its temporary directory.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A file of its own to edit.
-pub struct TemporaryFile(Temporary);
-
-/// An empty file, for this user only.
-pub fn temporary_file() -> io::Result<TemporaryFile> {
-    Temporary::directory().map(TemporaryFile)
-}
-
-impl TemporaryFile {
-    /// Where it is; the name tells the editor and the person what it is.
-    pub fn path(&self) -> PathBuf {
-        self.0.0.join(file::ALLOWLIST)
-    }
-
-    /// Replaces the text.
-    pub fn write(&mut self, text: &str) -> io::Result<()> {
-        fs::write(self.path(), text)
-    }
-
-    /// The text now.
-    pub fn read(&self) -> io::Result<String> {
-        fs::read_to_string(self.path())
-    }
 }
