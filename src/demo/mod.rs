@@ -94,7 +94,7 @@ pub enum Error {
 
 /// Runs the demo, and cleans up whatever happens.
 pub async fn main(options: Options) -> ExitCode {
-    let mut screen = Screen;
+    let mut screen = Screen::default();
     let ended = match Stage::new() {
         Err(error) => Err(error),
         Ok(mut stage) => {
