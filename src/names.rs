@@ -6,6 +6,8 @@ pub const GROUP: &str = "bot-bottle.dev";
 pub const VERSION: &str = "v1alpha1";
 /// Field manager of every server-side apply that the operator makes.
 pub const FIELD_MANAGER: &str = "bot-bottle-operator";
+/// Field manager of what a bottle's sidecar writes.
+pub const FIELD_MANAGER_SIDECAR: &str = "bot-bottle-supervise";
 /// Reporter of the operator's Events.
 pub const REPORTER: &str = "bot-bottle-operator";
 /// User agent and `managed-by` value.
@@ -24,6 +26,8 @@ pub const APP_NAME: &str = "bottle";
 pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 /// Annotation on the pod: touched after each ConfigMap patch, so that the kubelet refreshes the mount at once.
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
+/// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
+pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -148,3 +152,6 @@ pub mod env {
 
 /// Values of NO_PROXY and no_proxy in the agent's container (contract section 3).
 pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
+
+/// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
+pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";

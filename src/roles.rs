@@ -1,7 +1,7 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
 use crate::supervise::{mcp, options};
-use crate::{egress, telemetry};
+use crate::{egress, prepare, telemetry};
 use std::process::ExitCode;
 
 /// One role per container.
@@ -13,6 +13,8 @@ pub enum Role {
     Report(options::Sidecar),
     /// Forward proxy that keeps the allowlist.
     Egress(egress::Options),
+    /// Before all others: lays the lock, resolves secrets, shares seal.
+    Prepare(prepare::Options),
 }
 
 /// Runs a role to its end; prints an error with its causes.
@@ -66,6 +68,7 @@ impl Role {
             Self::Egress(options) => egress::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
+            Self::Prepare(options) => prepare::main(&options),
         }
     }
 }

@@ -48,8 +48,12 @@ pub struct Fragment {
     pub path: String,
     /// How the file is written.
     pub format: Format,
-    /// Top-level keys that we own wholly below their names: objects are merged by key, ours win.
+    /// What the file must hold: objects are merged by key at every depth, values of ours are set, lists are united.
     pub merge: serde_json::Value,
+    /// Top-level keys whose entries are wholly ours by name: an entry replaces the file's one instead of being merged
+    /// into it, is removed when it is no longer rendered, and its change by somebody else is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<String>,
 }
 
 /// File format of a [`Fragment`].

@@ -1,1 +1,17 @@
+//! Bottles on a real cluster: real API server, kubelet, containerd, name server; the agent's side is the official
+//! MCP SDK's client and curl in the agent's container.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers are tests too"
+)]
 
+mod bad_input;
+mod escape;
+mod kill;
+mod rest;
+mod road;
+mod support;
+mod token;

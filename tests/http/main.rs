@@ -1,12 +1,18 @@
-//! Real sockets on the loopback, in one process.
-
+//! Tests of programs over sockets, files and network namespaces.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "clippy.toml allows them in test functions; helpers are tests too"
 )]
 
+mod attempt;
 mod demo;
 mod egress;
+mod lock;
 mod mcp;
+mod netns;
+mod prepare;
+mod seal_agent;
+mod seal_home;
+mod sealed;
 mod support;

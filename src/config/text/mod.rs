@@ -114,6 +114,20 @@ pub fn is_forbidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// The same text, as `kubectl edit` can show it as a block: no white space at the end of a line, no tabs that align
+/// nothing, LF as line end. kubectl writes a text with trailing blanks, tabs or CRs as one quoted line.
+pub fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line
+            .strip_suffix('\n')
+            .map_or((line, ""), |line| (line, "\n"));
+        readable.push_str(&line.trim_end().replace('\t', "    "));
+        readable.push_str(end);
+    }
+    readable
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

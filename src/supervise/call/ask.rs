@@ -84,7 +84,7 @@ impl<S: Store> Desk<S> {
                 &proposal.question,
                 Some(&hex(&Sha256::digest(&proposal.base))),
             );
-            if standing.ended && standing.base != proposal.base && proposal.name != anew {
+            if standing.ended && standing.base_changed && proposal.name != anew {
                 proposal.name = anew;
                 continue;
             }

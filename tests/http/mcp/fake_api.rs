@@ -67,7 +67,10 @@ impl FakeApi {
                 if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
                     return failure(409, "Conflict", "it has been modified");
                 }
-                let changed = json!({"status": body["status"], "metadata": {"resourceVersion": version.to_string()}});
+                let mut changed = json!({"metadata": {"resourceVersion": version.to_string()}});
+                if let Some(status) = body.get("status") {
+                    changed["status"] = status.clone();
+                }
                 merge(object, &changed);
                 (200, object.clone())
             }

@@ -45,7 +45,7 @@ impl Store for FakeStore {
                 asked,
                 answered,
                 ended,
-                base,
+                base_changed: base != proposal.base,
                 version,
                 decision: None,
             }));

@@ -1,0 +1,295 @@
+//! Carries out a plan's actions, one by one, in their order.
+
+use super::{Context, Error};
+use crate::{
+    api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
+    names::{self, FIELD_MANAGER},
+    plan::Action,
+    proposal::progress::Notice,
+};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::json;
+
+/// Applies `action` for `bottle`.
+pub async fn apply(
+    context: &Context,
+    bottle: &Bottle,
+    proposals: &[Proposal],
+    action: Action,
+) -> Result<(), Error> {
+    let target = Target {
+        context,
+        bottle,
+        namespace: bottle.namespace().unwrap_or_default(),
+    };
+    let point = failpoint(&action);
+    stop_at(&format!("before-{point}"));
+    match action {
+        Action::ApplyProposalStatus { name, status } => {
+            target.proposal_status(proposals, &name, *status).await?;
+        }
+        Action::CreateConfigMap(config_map) => target.create_config_map(*config_map).await?,
+        Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
+        Action::CreatePod(pod) => target.create_pod(*pod).await?,
+        Action::DeletePod { name, uid, why } => target.delete_pod(&name, uid, why).await?,
+        Action::PatchPodImage { image } => target.patch_image(&image).await?,
+        Action::ResizePod { resources, hash } => target.resize(resources, &hash).await?,
+        Action::TouchPod { value } => {
+            target
+                .annotate(names::ANNOTATION_CONFIG_TOUCH, &value)
+                .await?;
+        }
+        Action::ApplyBottleStatus(status) => target.bottle_status(*status).await?,
+        Action::Notify { proposal, notice } => target.notify(proposals, proposal, &notice).await,
+    }
+    stop_at(&format!("after-{point}"));
+    Ok(())
+}
+
+/// Where the kill tests stop the operator.
+fn failpoint(action: &Action) -> &'static str {
+    match action {
+        Action::ApplyProposalStatus { .. } => "proposal-status",
+        Action::CreateConfigMap(_) => "create-config-map",
+        Action::ApplyConfigMap(_) => "apply-config-map",
+        Action::CreatePod(_) => "create-pod",
+        Action::DeletePod { .. } => "delete-pod",
+        Action::PatchPodImage { .. } => "patch-image",
+        Action::ResizePod { .. } => "resize",
+        Action::TouchPod { .. } => "touch",
+        Action::ApplyBottleStatus(_) => "bottle-status",
+        Action::Notify { .. } => "notify",
+    }
+}
+
+/// Ends this process as SIGKILL would, when a kill test asks for it; nothing in a release.
+fn stop_at(point: &str) {
+    fail::fail_point!(point, |_| {
+        tracing::warn!(point, "killed by a kill test");
+        let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
+    });
+    let _ = point;
+}
+
+struct Target<'a> {
+    context: &'a Context,
+    bottle: &'a Bottle,
+    namespace: String,
+}
+
+impl Target<'_> {
+    fn pod_name(&self) -> String {
+        names::object_name(&self.bottle.name_any())
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.context.client.clone(), &self.namespace)
+    }
+
+    fn config_maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.context.client.clone(), &self.namespace)
+    }
+
+    fn wrote<K: kube::Resource>(&self, kind: &'static str, object: &K) {
+        let meta = object.meta();
+        let name = meta.name.as_deref().unwrap_or_default();
+        self.context.visible.wrote(
+            kind,
+            &self.namespace,
+            name,
+            meta.resource_version.as_deref(),
+        );
+    }
+
+    async fn proposal_status(
+        &self,
+        proposals: &[Proposal],
+        name: &str,
+        status: ProposalStatus,
+    ) -> Result<(), Error> {
+        let api = Api::<Proposal>::namespaced(self.context.client.clone(), &self.namespace);
+        // A precondition: the plan was made on this version, and a sequence is given once.
+        let seen = proposals
+            .iter()
+            .find(|proposal| proposal.name_any() == name);
+        let version = seen.and_then(|proposal| proposal.metadata.resource_version.clone());
+        let body = json!({
+            "apiVersion": Proposal::api_version(&()),
+            "kind": Proposal::kind(&()),
+            "metadata": {"name": name, "resourceVersion": version},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = api
+            .patch_status(name, &params, &Patch::Apply(body))
+            .await
+            .map_err(Error::api("store the status of Proposal", name))?;
+        self.wrote("Proposal", &written);
+        Ok(())
+    }
+
+    async fn bottle_status(&self, status: BottleStatus) -> Result<(), Error> {
+        let api = Api::<Bottle>::namespaced(self.context.client.clone(), &self.namespace);
+        let name = self.bottle.name_any();
+        let body = json!({
+            "apiVersion": Bottle::api_version(&()),
+            "kind": Bottle::kind(&()),
+            "metadata": {"name": name, "uid": self.bottle.uid()},
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = api
+            .patch_status(&name, &params, &Patch::Apply(body))
+            .await
+            .map_err(Error::api("store the status of Bottle", &name))?;
+        self.wrote("Bottle", &written);
+        Ok(())
+    }
+
+    async fn create_config_map(&self, config_map: ConfigMap) -> Result<(), Error> {
+        // Made, not applied: an object of our name that somebody else made must be a conflict.
+        let written = self
+            .config_maps()
+            .create(&post(), &config_map)
+            .await
+            .map_err(Error::api("create ConfigMap", config_map.name_any()))?;
+        self.wrote("ConfigMap", &written);
+        Ok(())
+    }
+
+    async fn apply_config_map(&self, config_map: ConfigMap) -> Result<(), Error> {
+        let name = config_map.name_any();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = self
+            .config_maps()
+            .patch(&name, &params, &Patch::Apply(config_map))
+            .await
+            .map_err(Error::api("apply ConfigMap", &name))?;
+        self.wrote("ConfigMap", &written);
+        Ok(())
+    }
+
+    async fn create_pod(&self, pod: Pod) -> Result<(), Error> {
+        let written = self
+            .pods()
+            .create(&post(), &pod)
+            .await
+            .map_err(Error::api("create Pod", pod.name_any()))?;
+        self.wrote("Pod", &written);
+        Ok(())
+    }
+
+    async fn delete_pod(&self, name: &str, uid: String, why: &str) -> Result<(), Error> {
+        tracing::info!(pod = name, why, "ending the pod");
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        self.context.visible.forget("Pod", &self.namespace, name);
+        match self
+            .pods()
+            .delete(name, &params)
+            .await
+            .map_err(Error::api("delete Pod", name))
+        {
+            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    async fn patch_image(&self, image: &str) -> Result<(), Error> {
+        let body =
+            json!({"spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
+        self.patch_pod("change the image of Pod", &Patch::Strategic(body))
+            .await
+    }
+
+    async fn resize(&self, resources: Resources, hash: &str) -> Result<(), Error> {
+        let name = self.pod_name();
+        let body = json!({"spec": {"containers": [{"name": names::container::AGENT, "resources": resources}]}});
+        self.pods()
+            .patch_subresource("resize", &name, &params(), &Patch::Strategic(body))
+            .await
+            .map_err(Error::api("resize Pod", &name))?;
+        self.annotate(names::ANNOTATION_RESOURCES_HASH, hash).await
+    }
+
+    async fn annotate(&self, annotation: &str, value: &str) -> Result<(), Error> {
+        let body = json!({"metadata": {"annotations": {annotation: value}}});
+        self.patch_pod("touch Pod", &Patch::Merge(body)).await
+    }
+
+    async fn patch_pod(
+        &self,
+        operation: &'static str,
+        patch: &Patch<serde_json::Value>,
+    ) -> Result<(), Error> {
+        let name = self.pod_name();
+        let written = self
+            .pods()
+            .patch(&name, &params(), patch)
+            .await
+            .map_err(Error::api(operation, &name))?;
+        self.wrote("Pod", &written);
+        Ok(())
+    }
+
+    async fn notify(&self, proposals: &[Proposal], about: Option<String>, notice: &Notice) {
+        let bottle = reference(self.bottle);
+        let proposal = about
+            .as_deref()
+            .and_then(|name| {
+                proposals
+                    .iter()
+                    .find(|proposal| proposal.name_any() == name)
+            })
+            .map(reference);
+        match proposal {
+            None => self.context.notifier.publish(&bottle, None, notice).await,
+            Some(proposal) => {
+                self.context
+                    .notifier
+                    .publish(&proposal, Some(&bottle), notice)
+                    .await;
+                let note = format!(
+                    "{}: {}",
+                    proposal.name.as_deref().unwrap_or_default(),
+                    notice.note
+                );
+                let notice = Notice {
+                    note,
+                    ..notice.clone()
+                };
+                self.context
+                    .notifier
+                    .publish(&bottle, Some(&proposal), &notice)
+                    .await;
+            }
+        }
+    }
+}
+
+fn reference<K: kube::Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
+    object.object_ref(&())
+}
+
+fn params() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..PatchParams::default()
+    }
+}
+
+fn post() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..PostParams::default()
+    }
+}

@@ -1,0 +1,107 @@
+//! Reads the caches around one Bottle.
+
+use super::{Context, Error};
+use crate::{
+    api::{Bottle, BottleClass, Proposal},
+    names,
+    plan::Observed,
+};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::{Api, ResourceExt as _};
+use std::sync::Arc;
+
+/// Owned copies of what [`Observed`] borrows.
+pub struct Seen {
+    class: Option<BottleClass>,
+    proposals: Vec<Proposal>,
+    config_map: Option<Arc<ConfigMap>>,
+    pod: Option<Arc<Pod>>,
+}
+
+impl Seen {
+    /// As `plan` takes it.
+    pub fn observed<'a>(&'a self, context: &'a Context) -> Observed<'a> {
+        Observed {
+            class: self.class.as_ref(),
+            proposals: &self.proposals,
+            config_map: self.config_map.as_deref(),
+            pod: self.pod.as_deref(),
+            settings: &context.settings,
+        }
+    }
+}
+
+/// The caches around `bottle`; none while they don't show our own last writes yet.
+pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
+    let namespace = bottle.namespace().unwrap_or_default();
+    let name = bottle.name_any();
+    let object = names::object_name(&name);
+    let seen = Seen {
+        class: bottle
+            .spec
+            .class
+            .as_deref()
+            .and_then(|class| context.caches.class(class)),
+        proposals: context.caches.proposals_of(&namespace, &name),
+        config_map: context.caches.config_map(&namespace, &object),
+        pod: context.caches.pod(&namespace, &object),
+    };
+    let visible = &context.visible;
+    let caught_up = [
+        visible.caught_up(
+            "Bottle",
+            &namespace,
+            &name,
+            bottle.metadata.resource_version.as_deref(),
+        ),
+        visible.caught_up(
+            "ConfigMap",
+            &namespace,
+            &object,
+            seen.config_map
+                .as_ref()
+                .and_then(|one| one.metadata.resource_version.as_deref()),
+        ),
+        visible.caught_up(
+            "Pod",
+            &namespace,
+            &object,
+            seen.pod
+                .as_ref()
+                .and_then(|one| one.metadata.resource_version.as_deref()),
+        ),
+        seen.proposals.iter().all(|proposal| {
+            let version = proposal.metadata.resource_version.as_deref();
+            visible.caught_up("Proposal", &namespace, &proposal.name_any(), version)
+        }),
+    ];
+    caught_up.into_iter().all(|one| one).then_some(seen)
+}
+
+/// An object of our name that the caches, which hold only ours, can't show: read once, when making ours failed.
+pub async fn foreign(
+    context: &Context,
+    namespace: &str,
+    object: &str,
+) -> Result<(Option<ConfigMap>, Option<Pod>), Error> {
+    let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), namespace);
+    let pods = Api::<Pod>::namespaced(context.client.clone(), namespace);
+    let config_map = config_maps
+        .get_opt(object)
+        .await
+        .map_err(Error::api("read ConfigMap", object))?;
+    let pod = pods
+        .get_opt(object)
+        .await
+        .map_err(Error::api("read Pod", object))?;
+    Ok((config_map, pod))
+}
+
+impl Seen {
+    /// The same, with what was read past the caches.
+    pub fn with_foreign(mut self, config_map: Option<ConfigMap>, pod: Option<Pod>) -> Self {
+        self.config_map = config_map.map(Arc::new).or(self.config_map);
+        self.pod = pod.map(Arc::new).or(self.pod);
+        self
+    }
+}

@@ -1,0 +1,214 @@
+//! The containers of a bottle's pod.
+
+use super::{
+    scope::Spec,
+    settings::Settings,
+    volumes::{self, mount},
+};
+use crate::{api::Bottle, names};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+/// A sidecar idles at a few MiB; the limit leaves room for a thousand tunnels.
+const SIDECAR_CPU: &str = "5m";
+const SIDECAR_MEMORY: &str = "16Mi";
+const SIDECAR_MEMORY_LIMIT: &str = "256Mi";
+
+/// Lays the lock, resolves secrets, shares `seal`; the only container with a capability.
+pub fn prepare(spec: &Spec, settings: &Settings) -> Container {
+    let mut mounts = vec![
+        mount(volumes::CONFIG, names::path::CONFIG, true),
+        mount(volumes::SEAL, names::path::SEAL, false),
+    ];
+    if !spec.secrets.is_empty() {
+        mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
+    }
+    Container {
+        name: names::container::PREPARE.into(),
+        args: Some(vec!["prepare".into()]),
+        volume_mounts: Some(mounts),
+        security_context: Some(SecurityContext {
+            run_as_user: Some(0),
+            run_as_group: Some(0),
+            run_as_non_root: None,
+            capabilities: Some(Capabilities {
+                add: Some(vec!["NET_ADMIN".into()]),
+                drop: Some(vec!["ALL".into()]),
+            }),
+            ..confined()
+        }),
+        ..sidecar(settings)
+    }
+}
+
+/// The agent's way to ask; with `supervise: false` only the reporter of what is enforced.
+pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container {
+    let mut args = vec!["report"];
+    if spec.supervise {
+        args = vec!["mcp", "--bind", "127.0.0.1"];
+    }
+    args.extend(["--enforcers", names::container::EGRESS]);
+    Container {
+        name: names::container::SUPERVISE.into(),
+        args: Some(args.into_iter().map(str::to_owned).collect()),
+        env: Some(vec![
+            variable(
+                names::env::BOTTLE_SLUG,
+                bottle.metadata.name.as_deref().unwrap_or_default(),
+            ),
+            variable(
+                names::env::BOTTLE_UID,
+                bottle.metadata.uid.as_deref().unwrap_or_default(),
+            ),
+            variable(
+                names::env::NAMESPACE,
+                bottle.metadata.namespace.as_deref().unwrap_or_default(),
+            ),
+        ]),
+        volume_mounts: Some(vec![
+            mount(volumes::CONFIG, names::path::CONFIG, true),
+            mount(volumes::STATE, names::path::STATE, false),
+            mount(volumes::TOKEN, names::path::SERVICE_ACCOUNT, true),
+        ]),
+        security_context: Some(user(names::uid::SUPERVISE)),
+        ..sidecar(settings)
+    }
+}
+
+/// The way out: keeps the allowlist.
+pub fn egress(settings: &Settings) -> Container {
+    Container {
+        name: names::container::EGRESS.into(),
+        args: Some(vec!["egress".into()]),
+        volume_mounts: Some(vec![
+            mount(volumes::CONFIG, names::path::CONFIG, true),
+            mount(volumes::STATE, names::path::STATE, false),
+        ]),
+        security_context: Some(user(names::uid::EGRESS)),
+        ..sidecar(settings)
+    }
+}
+
+/// The agent itself, behind `seal`: no capability, no token, no way to more privileges.
+pub fn agent(spec: &Spec) -> Container {
+    Container {
+        name: names::container::AGENT.into(),
+        image: Some(spec.image.clone()),
+        image_pull_policy: Some("IfNotPresent".into()),
+        command: Some(vec![names::path::SEAL_PROGRAM.into()]),
+        env: Some(agent_env(spec)),
+        working_dir: Some(spec.working_dir.clone()),
+        resources: spec
+            .resources
+            .as_ref()
+            .map(|resources| ResourceRequirements {
+                requests: Some(resources.requests.clone()),
+                limits: Some(resources.limits.clone()),
+                claims: None,
+            }),
+        termination_message_policy: Some("File".into()),
+        volume_mounts: Some(vec![
+            mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
+            mount(volumes::SEAL, names::path::SEAL, true),
+            mount(volumes::HOME, names::path::HOME, false),
+            mount(volumes::WORKSPACE, &spec.workspace_path, false),
+        ]),
+        security_context: Some(user(spec.user)),
+        ..Container::default()
+    }
+}
+
+fn agent_env(spec: &Spec) -> Vec<EnvVar> {
+    let proxy = format!(
+        "http://{}:{}",
+        names::container::EGRESS,
+        names::port::EGRESS
+    );
+    let mut variables: BTreeMap<&str, &str> = spec
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    // Ours win: an agent that ignores the proxy reaches nothing, so a wrong value would only confuse.
+    for name in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ] {
+        variables.insert(name, &proxy);
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        variables.insert(name, names::NO_PROXY);
+    }
+    variables.insert("NODE_USE_ENV_PROXY", "1");
+    variables.insert("HOME", names::path::HOME);
+    variables
+        .into_iter()
+        .map(|(name, value)| variable(name, value))
+        .collect()
+}
+
+fn sidecar(settings: &Settings) -> Container {
+    let quantities = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Quantity((*value).into())))
+            .collect()
+    };
+    Container {
+        image: Some(settings.supervise_image.clone()),
+        image_pull_policy: Some(settings.pull_policy.clone()),
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        resources: Some(ResourceRequirements {
+            requests: Some(quantities(&[
+                ("cpu", SIDECAR_CPU),
+                ("memory", SIDECAR_MEMORY),
+            ])),
+            limits: Some(quantities(&[("memory", SIDECAR_MEMORY_LIMIT)])),
+            claims: None,
+        }),
+        ..Container::default()
+    }
+}
+
+fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(true),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".into(),
+            ..SeccompProfile::default()
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+fn user(uid: i64) -> SecurityContext {
+    SecurityContext {
+        run_as_user: Some(uid),
+        run_as_group: Some(uid),
+        run_as_non_root: Some(true),
+        // An agent may write into its own image's file system; a sidecar has nothing to write there.
+        read_only_root_filesystem: Some(names::uid::RESERVED.contains(&uid)),
+        capabilities: Some(Capabilities {
+            add: None,
+            drop: Some(vec!["ALL".into()]),
+        }),
+        ..confined()
+    }
+}
+
+fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    }
+}

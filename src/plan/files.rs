@@ -1,0 +1,117 @@
+//! The ConfigMap of a bottle: what its sidecars read.
+
+use super::{fold::Effective, pod, problem::Problem, scope::Spec};
+use crate::{
+    api::Bottle,
+    config::{
+        Files,
+        decisions::{Decided, Decisions},
+        seal,
+    },
+    names,
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A ConfigMap holds 1 MiB; the rest is for metadata.
+const BYTES_MAX: usize = 900 * 1024;
+
+/// Where the seal looks whether the wall stands: an address that is nobody's, with a route by any default gateway.
+/// `prepare` adds those of the API server, which would answer without the lock.
+const WALL: [&str; 1] = ["192.0.2.1:443"];
+
+/// The enforced files.
+pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
+    let files = Files {
+        routes: pretty(&json!({"routes": []})),
+        allowlist: effective.allowlist.render(),
+        dockerfile: format!("FROM {}\n", spec.image),
+        egress: pretty(&spec.egress),
+    };
+    let size =
+        files.routes.len() + files.allowlist.len() + files.dockerfile.len() + files.egress.len();
+    if size > BYTES_MAX {
+        Err(Problem::TooLarge(size))
+    } else {
+        Ok(files)
+    }
+}
+
+/// The ConfigMap with `decisions`, as many of them as fit.
+pub fn config_map(
+    bottle: &Bottle,
+    spec: &Spec,
+    files: &Files,
+    decisions: Vec<Decided>,
+) -> ConfigMap {
+    let name = bottle.metadata.name.as_deref().unwrap_or_default();
+    let mut data = BTreeMap::from([
+        (names::file::ROUTES.to_owned(), files.routes.clone()),
+        (names::file::ALLOWLIST.to_owned(), files.allowlist.clone()),
+        (names::file::DOCKERFILE.to_owned(), files.dockerfile.clone()),
+        (names::file::EGRESS.to_owned(), files.egress.clone()),
+        (names::file::SEAL.to_owned(), pretty(&instructions(spec))),
+        (names::file::HASH.to_owned(), files.hash()),
+    ]);
+    let used: usize = data.values().map(String::len).sum();
+    data.insert(
+        names::file::DECISIONS.to_owned(),
+        pretty(&admit(decisions, BYTES_MAX.saturating_sub(used))),
+    );
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(names::object_name(name)),
+            namespace: bottle.metadata.namespace.clone(),
+            labels: Some(pod::labels(name)),
+            owner_references: pod::owner(bottle).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        data: Some(data),
+        ..ConfigMap::default()
+    }
+}
+
+/// In order, while the whole stays small enough; the rest follows when these are answered.
+fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
+    let mut used = 0;
+    let admitted = decisions.into_iter().take_while(|decided| {
+        used += pretty(decided).len() + 64;
+        used <= room
+    });
+    Decisions {
+        decisions: admitted.collect(),
+        limits: None,
+    }
+}
+
+/// What `seal` has to do.
+pub fn instructions(spec: &Spec) -> seal::Instructions {
+    let sidecar = |name: &str, port| seal::Sidecar {
+        name: name.into(),
+        port,
+    };
+    let mut sidecars = vec![sidecar(names::container::EGRESS, names::port::EGRESS)];
+    if spec.supervise {
+        sidecars.push(sidecar(names::container::SUPERVISE, names::port::SUPERVISE));
+    }
+    seal::Instructions {
+        start: spec.start.clone(),
+        resume: spec.resume.clone(),
+        conversation: spec.conversation.clone(),
+        home: names::path::HOME.into(),
+        image_home: spec.image_home.clone(),
+        sidecars,
+        wall: WALL.map(str::to_owned).to_vec(),
+        fragments: spec.fragments.clone(),
+        max_restarts: spec.max_restarts,
+    }
+}
+
+fn pretty<T: serde::Serialize>(value: &T) -> String {
+    // Our own types have text keys only, so writing them can't fail.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}

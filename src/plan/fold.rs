@@ -1,0 +1,122 @@
+//! Effective config = declared ⊕ grants, in the order of their sequence.
+
+use crate::{
+    config::allowlist::{self, Allowlist},
+    proposal::progress::Grant,
+};
+
+/// What a bottle may reach now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effective {
+    /// The allowlist in force.
+    pub allowlist: Allowlist,
+    /// Declared entries that a granted removal hides.
+    pub hidden: Vec<String>,
+}
+
+/// Folds `grants` over what the Bottle declares. The order of the slice does not matter, the sequences do.
+pub fn fold(declared: &Allowlist, grants: &[Grant]) -> Effective {
+    let mut ordered: Vec<&Grant> = grants.iter().collect();
+    ordered.sort_by_key(|grant| grant.sequence);
+    let allowlist = ordered
+        .into_iter()
+        .fold(declared.clone(), |list, grant| list.apply(&grant.change));
+    let hidden = allowlist::change(declared, &allowlist).removed;
+    Effective { allowlist, hidden }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::allowlist::AllowlistChange;
+    use proptest::prelude::*;
+
+    fn declared() -> Allowlist {
+        Allowlist::parse_declared(
+            "a.example.com\nb.example.com\n.wild.example.org\nc.example.com:8443\n",
+        )
+        .unwrap()
+    }
+
+    fn grant(sequence: i64, added: &[&str], removed: &[&str]) -> Grant {
+        let own = |list: &[&str]| list.iter().map(|host| (*host).to_owned()).collect();
+        Grant {
+            sequence,
+            change: AllowlistChange {
+                added: own(added),
+                removed: own(removed),
+            },
+        }
+    }
+
+    #[test]
+    fn without_grants_the_declared_list_is_in_force() {
+        assert_eq!(
+            fold(&declared(), &[]),
+            Effective {
+                allowlist: declared(),
+                hidden: vec![]
+            }
+        );
+    }
+
+    #[test]
+    fn a_granted_removal_hides_a_declared_host() {
+        let effective = fold(&declared(), &[grant(1, &[], &["a.example.com"])]);
+        assert_eq!(effective.hidden, ["a.example.com"]);
+        assert!(!effective.allowlist.to_string().contains("a.example.com"));
+    }
+
+    #[test]
+    fn a_later_grant_wins_over_an_earlier_one() {
+        let grants = [
+            grant(2, &["x.example.com"], &[]),
+            grant(1, &[], &["x.example.com"]),
+        ];
+        assert!(
+            fold(&declared(), &grants)
+                .allowlist
+                .to_string()
+                .contains("x.example.com")
+        );
+    }
+
+    #[test]
+    fn a_grant_for_another_host_stays_when_a_declared_one_goes() {
+        let grants = [grant(1, &["x.example.com"], &[])];
+        let less = Allowlist::parse_declared("b.example.com\n").unwrap();
+        assert_eq!(
+            fold(&less, &grants).allowlist.to_string(),
+            "b.example.com\nx.example.com\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_grants_are_read_does_not_matter(hosts in proptest::collection::vec("[a-d]", 1..6), seed in any::<u64>()) {
+            let grants: Vec<Grant> = hosts
+                .iter()
+                .enumerate()
+                .map(|(at, host)| {
+                    let host = format!("{host}.example.com");
+                    let (added, removed) = if (seed >> at) & 1 == 0 { (vec![host], vec![]) } else { (vec![], vec![host]) };
+                    Grant { sequence: i64::try_from(at).unwrap(), change: AllowlistChange { added, removed } }
+                })
+                .collect();
+            let mut shuffled = grants.clone();
+            shuffled.reverse();
+            shuffled.rotate_left(usize::try_from(seed).unwrap_or(0) % grants.len());
+            prop_assert_eq!(fold(&declared(), &grants), fold(&declared(), &shuffled));
+        }
+
+        #[test]
+        fn a_revoked_grant_leaves_no_trace(host in "[a-d]") {
+            let host = format!("{host}.example.com");
+            let kept = grant(1, &["kept.example.com"], &[]);
+            let before = fold(&declared(), std::slice::from_ref(&kept));
+            let revoked = grant(2, &[&host], &[]);
+            let _ = fold(&declared(), &[kept.clone(), revoked]);
+            prop_assert_eq!(fold(&declared(), &[kept]), before);
+        }
+    }
+}

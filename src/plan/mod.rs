@@ -1,0 +1,434 @@
+//! CORE: what must exist for one bottle, decided from what is there. No client, no clock, no randomness.
+
+pub mod containers;
+pub mod files;
+pub mod fold;
+pub mod namespace;
+pub mod pod;
+mod pod_template;
+pub mod problem;
+pub mod running;
+pub mod scope;
+pub mod sealed;
+pub mod settings;
+pub mod status;
+mod unsupported;
+pub mod volumes;
+
+use crate::{
+    api::{Bottle, BottleClass, BottleStatus, Proposal, ProposalPhase, ProposalStatus, Resources},
+    names,
+    proposal::progress::{self, Facts, Notice, Progress},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt as _;
+use problem::Problem;
+use settings::Settings;
+
+/// What is: the objects around one Bottle, as the caches hold them.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The class that the Bottle names, when it exists.
+    pub class: Option<&'a BottleClass>,
+    /// Every Proposal that names this Bottle.
+    pub proposals: &'a [Proposal],
+    /// The ConfigMap of our name.
+    pub config_map: Option<&'a ConfigMap>,
+    /// The pod of our name.
+    pub pod: Option<&'a Pod>,
+    /// What the operator was told.
+    pub settings: &'a Settings,
+}
+
+/// One write. The order of a plan's actions is the order in which they must happen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Store a Proposal's status; first, so that a grant has its sequence before anybody can see it.
+    ApplyProposalStatus {
+        /// Name of the Proposal.
+        name: String,
+        /// The status, `sidecar` apart.
+        status: Box<ProposalStatus>,
+    },
+    /// Make the ConfigMap.
+    CreateConfigMap(Box<ConfigMap>),
+    /// Bring the ConfigMap up to date: new config and decisions in one write.
+    ApplyConfigMap(Box<ConfigMap>),
+    /// Make the pod.
+    CreatePod(Box<Pod>),
+    /// Take the pod away; the next plan makes another.
+    DeletePod {
+        /// Name of the pod.
+        name: String,
+        /// Its uid: never delete a successor.
+        uid: String,
+        /// Why, for an Event.
+        why: &'static str,
+    },
+    /// Change the agent's image in place.
+    PatchPodImage {
+        /// The new image.
+        image: String,
+    },
+    /// Change the agent's CPU and memory in place.
+    ResizePod {
+        /// The new resources.
+        resources: Resources,
+        /// Their hash, for the annotation.
+        hash: String,
+    },
+    /// Touch the pod, so that the kubelet refreshes the ConfigMap's mount at once.
+    TouchPod {
+        /// The annotation's value.
+        value: String,
+    },
+    /// Store the Bottle's status.
+    ApplyBottleStatus(Box<BottleStatus>),
+    /// Tell people, on the Bottle and, when it is about one, on the Proposal.
+    Notify {
+        /// Name of the Proposal that it is about.
+        proposal: Option<String>,
+        /// What to say.
+        notice: Notice,
+    },
+}
+
+/// What must be done, and when to look again without being called.
+#[derive(Clone, Debug, Default)]
+#[must_use = "an unapplied plan changes nothing"]
+pub struct Plan {
+    /// The writes, in order.
+    pub actions: Vec<Action>,
+    /// The next moment at which time alone changes something.
+    pub recheck: Option<Timestamp>,
+}
+
+/// Plans one bottle. Planning again on the applied state gives an empty plan.
+pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
+    let proposals = own_proposals(seen.proposals, uid);
+    plan.orphan_others(seen.proposals, uid, now);
+    let mut progressed = progress_all(&proposals, now);
+    for progress in &progressed {
+        plan.look_again(progress.recheck);
+    }
+    let pending = progressed
+        .iter()
+        .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
+        .count();
+    let pending = u32::try_from(pending).unwrap_or(u32::MAX);
+    let mut inputs = status::Inputs {
+        bottle,
+        problem: None,
+        pod: owned(bottle, seen.pod),
+        image: None,
+        suspended: false,
+        hash: None,
+        pending,
+        hidden: &[],
+        now,
+    };
+    let mut hidden = Vec::new();
+    let mut hash = None;
+    let mut image = None;
+    let mut suspended = false;
+    let result = effective(bottle, seen, &progressed, now);
+    let problem = match result {
+        Ok(effective) => {
+            enforce(&effective, &mut progressed, now);
+            plan.store_progress(&proposals, &progressed);
+            plan.look_again(effective.pod.recheck);
+            plan.actions.extend(effective.config_map_action);
+            for action in effective.pod.actions {
+                if let Action::DeletePod { why, .. } = &action {
+                    plan.notify(
+                        None,
+                        Notice {
+                            warning: false,
+                            reason: "ReplacingPod",
+                            note: format!("ending the pod: {why}"),
+                        },
+                    );
+                }
+                plan.actions.push(action);
+            }
+            hidden = effective.hidden;
+            hash = Some(effective.hash);
+            image = Some(effective.image);
+            suspended = effective.suspended;
+            None
+        }
+        Err(problem) => {
+            plan.store_progress(&proposals, &progressed);
+            Some(problem)
+        }
+    };
+    inputs.problem = problem.as_ref();
+    inputs.hidden = &hidden;
+    inputs.hash = hash.as_deref();
+    inputs.image = image.as_deref();
+    inputs.suspended = suspended;
+    plan.store_status(bottle, status::render(inputs));
+    plan.notify_progress(&proposals, progressed);
+    plan
+}
+
+/// The config part of a plan.
+struct EffectivePlan {
+    config_map_action: Option<Action>,
+    pod: running::PodPlan,
+    hash: String,
+    image: String,
+    applied: bool,
+    hidden: Vec<String>,
+    suspended: bool,
+}
+
+fn effective(
+    bottle: &Bottle,
+    seen: Observed<'_>,
+    progressed: &[Progress],
+    now: Timestamp,
+) -> Result<EffectivePlan, Problem> {
+    let spec = scope::validate(bottle, seen.class, seen.settings)?;
+    let name = names::object_name(&bottle.name_any());
+    if seen.config_map.is_some() && owned(bottle, seen.config_map).is_none() {
+        return Err(Problem::NameTaken {
+            kind: "ConfigMap",
+            name,
+        });
+    }
+    if seen.pod.is_some() && owned(bottle, seen.pod).is_none() {
+        return Err(Problem::NameTaken { kind: "Pod", name });
+    }
+    let grants: Vec<_> = progressed
+        .iter()
+        .filter_map(|one| one.grant.clone())
+        .collect();
+    let effective = fold::fold(&spec.allowlist, &grants);
+    let files = files::files(&spec, &effective)?;
+    let hash = files.hash();
+    let decided = progressed
+        .iter()
+        .filter_map(|one| one.decided.clone())
+        .collect();
+    let config_map = files::config_map(bottle, &spec, &files, decided);
+    let rendered = pod::render(bottle, &spec, seen.settings);
+    if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
+        return Err(Problem::NotSealed(leak.to_string()));
+    }
+    let sidecar = bottle
+        .status
+        .as_ref()
+        .and_then(|status| status.sidecar.clone())
+        .unwrap_or_default();
+    let applied = seen
+        .config_map
+        .is_some_and(|old| old.data == config_map.data);
+    let enforced = sidecar.enforced_hash.as_deref() == Some(hash.as_str());
+    let answered = progressed.iter().all(|one| one.decided.is_none());
+    let pod = running::decide(
+        bottle,
+        &spec,
+        seen.settings,
+        seen.pod,
+        &config_map,
+        enforced && answered,
+        now,
+    );
+    let config_map_action = match seen.config_map {
+        None => Some(Action::CreateConfigMap(Box::new(config_map))),
+        Some(old) if same_config_map(old, &config_map) => None,
+        Some(_) => Some(Action::ApplyConfigMap(Box::new(config_map))),
+    };
+    Ok(EffectivePlan {
+        config_map_action,
+        pod,
+        hash,
+        image: spec.image,
+        applied: applied && enforced,
+        hidden: effective.hidden,
+        suspended: spec.suspended,
+    })
+}
+
+/// The sidecars report the hash of a config that holds every applied grant: those are in force.
+fn enforce(effective: &EffectivePlan, progressed: &mut [Progress], now: Timestamp) {
+    if !effective.applied {
+        return;
+    }
+    for one in progressed.iter_mut().filter(|one| one.grant.is_some()) {
+        one.notices.extend(progress::enforce(&mut one.status, now));
+    }
+}
+
+/// Oldest first, so that sequences are given in the order of asking; another Bottle's of the same name apart.
+fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> {
+    let mut own: Vec<&Proposal> = proposals
+        .iter()
+        .filter(|proposal| proposal.spec.bottle_uid == uid)
+        .collect();
+    own.sort_by_key(|proposal| {
+        (
+            proposal.spec.decided_at,
+            proposal.creation_timestamp(),
+            proposal.name_any(),
+        )
+    });
+    own
+}
+
+fn progress_all(proposals: &[&Proposal], now: Timestamp) -> Vec<Progress> {
+    let last = proposals
+        .iter()
+        .filter_map(|one| one.status.as_ref()?.applied_sequence)
+        .max()
+        .unwrap_or(0);
+    let mut next_sequence = last + 1;
+    let mut all = Vec::with_capacity(proposals.len());
+    for proposal in proposals {
+        let progress = progress::progress(proposal, Facts { now, next_sequence });
+        if progress.status.applied_sequence == Some(next_sequence) {
+            next_sequence += 1;
+        }
+        all.push(progress);
+    }
+    all
+}
+
+/// The object, when it is this very Bottle's.
+fn owned<'a, K: kube::Resource>(bottle: &Bottle, object: Option<&'a K>) -> Option<&'a K> {
+    let uid = bottle.metadata.uid.as_deref()?;
+    object.filter(|object| {
+        object
+            .meta()
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|owner| owner.uid == uid)
+    })
+}
+
+fn same_config_map(old: &ConfigMap, new: &ConfigMap) -> bool {
+    let labels_kept = new.metadata.labels.iter().flatten().all(|(key, value)| {
+        old.metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(key))
+            == Some(value)
+    });
+    old.data == new.data && labels_kept
+}
+
+impl Plan {
+    fn look_again(&mut self, at: Option<Timestamp>) {
+        self.recheck = match (self.recheck, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Proposals of a Bottle that had this name before.
+    fn orphan_others(&mut self, proposals: &[Proposal], uid: &str, now: Timestamp) {
+        for other in proposals.iter().filter(|one| one.spec.bottle_uid != uid) {
+            if let Some(status) = progress::orphan(other, now) {
+                self.actions.push(Action::ApplyProposalStatus {
+                    name: other.name_any(),
+                    status: Box::new(status),
+                });
+            }
+        }
+    }
+
+    fn store_progress(&mut self, proposals: &[&Proposal], progressed: &[Progress]) {
+        for (proposal, progress) in proposals.iter().zip(progressed) {
+            let stored = ProposalStatus {
+                sidecar: None,
+                ..proposal.status.clone().unwrap_or_default()
+            };
+            if stored != progress.status {
+                self.actions.push(Action::ApplyProposalStatus {
+                    name: proposal.name_any(),
+                    status: Box::new(progress.status.clone()),
+                });
+            }
+        }
+    }
+
+    fn store_status(&mut self, bottle: &Bottle, status: BottleStatus) {
+        let stored = bottle.status.clone().unwrap_or_default();
+        if stored.conditions_without_times() != status.conditions_without_times()
+            || (BottleStatus {
+                sidecar: None,
+                conditions: Vec::new(),
+                ..stored
+            }) != (BottleStatus {
+                conditions: Vec::new(),
+                ..status.clone()
+            })
+        {
+            if let Some(notice) = not_ready(bottle, &status) {
+                self.notify(None, notice);
+            }
+            self.actions
+                .push(Action::ApplyBottleStatus(Box::new(status)));
+        }
+    }
+
+    fn notify_progress(&mut self, proposals: &[&Proposal], progressed: Vec<Progress>) {
+        for (proposal, progress) in proposals.iter().zip(progressed) {
+            for notice in progress.notices {
+                self.notify(Some(proposal.name_any()), notice);
+            }
+        }
+    }
+
+    fn notify(&mut self, proposal: Option<String>, notice: Notice) {
+        self.actions.push(Action::Notify { proposal, notice });
+    }
+}
+
+/// An Event when the bottle becomes not ready for a reason that a person has to see to.
+fn not_ready(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
+    const EXPECTED: [&str; 6] = [
+        "Starting",
+        "ConfigNotEnforced",
+        "Suspended",
+        "Finished",
+        "Replacing",
+        "Running",
+    ];
+    let reason_of = |status: &BottleStatus| {
+        crate::proposal::condition::get(&status.conditions, "Ready")
+            .map(|ready| ready.reason.clone())
+    };
+    let new = crate::proposal::condition::get(&status.conditions, "Ready")?;
+    let old = bottle.status.as_ref().and_then(reason_of);
+    if EXPECTED.contains(&new.reason.as_str()) || old.as_deref() == Some(new.reason.as_str()) {
+        return None;
+    }
+    Some(Notice {
+        warning: true,
+        reason: "NotReady",
+        note: format!("{}: {}", new.reason, new.message),
+    })
+}
+
+impl BottleStatus {
+    /// The conditions but for when they changed.
+    fn conditions_without_times(&self) -> Vec<(&str, &str, &str, &str)> {
+        self.conditions
+            .iter()
+            .map(|one| {
+                (
+                    one.type_.as_str(),
+                    one.status.as_str(),
+                    one.reason.as_str(),
+                    one.message.as_str(),
+                )
+            })
+            .collect()
+    }
+}

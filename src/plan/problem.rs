@@ -1,0 +1,103 @@
+//! Why a Bottle can't have a pod, each with a sentence that says what to do.
+
+use crate::{agents::RenderError, api::AgentKind};
+
+/// One reason, shown as the Ready condition's reason and message.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Problem {
+    /// `spec.class` names nothing.
+    #[error("there is no BottleClass {0}; create it, or correct spec.class")]
+    UnknownClass(String),
+    /// No kind in any scope.
+    #[error("set spec.agent.kind, or a class that has one")]
+    NoKind,
+    /// A kind that can't be rendered yet.
+    #[error(
+        "agents of kind {0:?} are not rendered by this version; use claude, or custom with a command"
+    )]
+    UnsupportedKind(AgentKind),
+    /// No image in any scope.
+    #[error("set spec.agent.image to an image that holds the agent, or a class that has one")]
+    NoImage,
+    /// A custom agent without a command.
+    #[error("an agent of kind {0:?} must name its command: set spec.agent.command")]
+    NoCommand(AgentKind),
+    /// A field that this version refuses, so that nothing is silently ignored.
+    #[error("{field} is not supported by this version; remove it")]
+    Unsupported {
+        /// Its path.
+        field: &'static str,
+    },
+    /// The agent's uid is one of ours.
+    #[error("spec.agent.user {0} is reserved; use 1000 or above, but not 61000 to 61099")]
+    ReservedUser(i64),
+    /// Not a name of an environment variable.
+    #[error("spec.agent.env has {0:?}, which is no name of an environment variable")]
+    EnvironmentName(String),
+    /// A line of the allowlist breaks a rule.
+    #[error("spec.allowlist: {0}")]
+    Allowlist(String),
+    /// Not an address range.
+    #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
+    Range(String),
+    /// A path that is taken or not absolute.
+    #[error(
+        "{field} {path:?} must be absolute, without .., and outside the bottle's own directories"
+    )]
+    Path {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        path: String,
+    },
+    /// `${SECRET:NAME}` without `spec.secrets.NAME`.
+    #[error("${{SECRET:{name}}} is used by {place} but not declared; add spec.secrets.{name}")]
+    UndeclaredSecret {
+        /// The NAME.
+        name: String,
+        /// Where it is used.
+        place: String,
+    },
+    /// The settings can't be rendered.
+    #[error(transparent)]
+    Settings(RenderError),
+    /// The ConfigMap would not fit.
+    #[error(
+        "the effective config has {0} bytes and does not fit into a ConfigMap; shorten the allowlist"
+    )]
+    TooLarge(usize),
+    /// The rendered pod is not sealed: a mistake of ours, never of the Bottle.
+    #[error(
+        "the rendered pod is not sealed ({0}); this is a bug of the operator, please report it"
+    )]
+    NotSealed(String),
+    /// An object of our name belongs to somebody else.
+    #[error("{kind} {name} exists and is not this bottle's; remove it or rename the Bottle")]
+    NameTaken {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Problem {
+    /// The Ready condition's reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownClass(_) => "UnknownClass",
+            Self::NoKind | Self::NoImage | Self::NoCommand(_) => "Incomplete",
+            Self::UnsupportedKind(_) | Self::Unsupported { .. } => "Unsupported",
+            Self::ReservedUser(_)
+            | Self::EnvironmentName(_)
+            | Self::Range(_)
+            | Self::Path { .. } => "InvalidSpec",
+            Self::Allowlist(_) => "InvalidAllowlist",
+            Self::UndeclaredSecret { .. } => "MissingSecret",
+            Self::Settings(_) => "SettingsFailed",
+            Self::TooLarge(_) => "ConfigTooLarge",
+            Self::NotSealed(_) => "NotSealed",
+            Self::NameTaken { .. } => "NameTaken",
+        }
+    }
+}

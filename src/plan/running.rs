@@ -1,0 +1,220 @@
+//! What to do about the pod that is there.
+
+use super::{Action, pod::render, scope::Spec, settings::Settings};
+use crate::{
+    api::Bottle,
+    config::hex,
+    names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_POD_HASH, ANNOTATION_RESOURCES_HASH},
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use sha2::{Digest as _, Sha256};
+
+/// The pod's part of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct PodPlan {
+    /// What to do, in order.
+    pub actions: Vec<Action>,
+    /// When to look again.
+    pub recheck: Option<Timestamp>,
+}
+
+/// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 1, 2, 4 and 8 seconds.
+const TOUCHES: u32 = 4;
+
+/// One delivery of the ConfigMap's content to the kubelet, kept as an annotation on the pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Touch {
+    content: String,
+    /// 0 for the content that the pod was made with; that needs no touch.
+    attempt: u32,
+    at: i64,
+}
+
+/// Decides about the pod. `delivered` tells whether the sidecars have said that they saw the ConfigMap's content.
+pub fn decide(
+    bottle: &Bottle,
+    spec: &Spec,
+    settings: &Settings,
+    seen: Option<&Pod>,
+    config_map: &ConfigMap,
+    delivered: bool,
+    now: Timestamp,
+) -> PodPlan {
+    let content = content_hash(config_map);
+    let Some(seen) = seen else {
+        if spec.suspended {
+            return PodPlan::default();
+        }
+        let mut pod = render(bottle, spec, settings);
+        let touch = Touch {
+            content,
+            attempt: 0,
+            at: now.as_second(),
+        };
+        pod.metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(ANNOTATION_CONFIG_TOUCH.into(), touch.to_string());
+        return PodPlan::only(Action::CreatePod(Box::new(pod)));
+    };
+    if seen.metadata.deletion_timestamp.is_some() {
+        return PodPlan::default();
+    }
+    let wanted = render(bottle, spec, settings);
+    if let Some(why) = replace(spec, seen, &wanted) {
+        return PodPlan::only(Action::DeletePod {
+            name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
+            uid: seen.metadata.uid.clone().unwrap_or_default(),
+            why,
+        });
+    }
+    let mut plan = PodPlan::default();
+    if agent_image(seen) != Some(&spec.image) {
+        plan.actions.push(Action::PatchPodImage {
+            image: spec.image.clone(),
+        });
+    }
+    if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)
+    {
+        plan.actions.push(Action::ResizePod {
+            resources: spec.resources.clone().unwrap_or_default(),
+            hash: annotation(&wanted, ANNOTATION_RESOURCES_HASH)
+                .unwrap_or_default()
+                .to_owned(),
+        });
+    }
+    touch(&mut plan, seen, content, delivered, now);
+    plan
+}
+
+/// Why the pod can't stay, in words for an Event.
+fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
+    if spec.suspended {
+        return Some("spec.operatingMode is Suspended");
+    }
+    let phase = seen
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    if phase == Some("Failed") {
+        return Some("the pod failed as a whole (evicted, or its node went away)");
+    }
+    if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
+        return Some(
+            "the Bottle, its class or the operator changed in a way that a running pod can't take",
+        );
+    }
+    let ended = super::status::agent_ended(seen).is_some();
+    (ended && agent_image(seen) != Some(&spec.image))
+        .then_some("the agent has ended and its image changed")
+}
+
+fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivered: bool, now: Timestamp) {
+    let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
+    let next = match last {
+        Some(last) if last.content == content => {
+            if delivered || last.attempt == 0 || last.attempt > TOUCHES {
+                return;
+            }
+            let due = last.at + (1_i64 << (last.attempt - 1));
+            if due > now.as_second() {
+                plan.recheck = Timestamp::from_second(due).ok();
+                return;
+            }
+            Touch {
+                attempt: last.attempt + 1,
+                at: now.as_second(),
+                content,
+            }
+        }
+        _ => Touch {
+            content,
+            attempt: 1,
+            at: now.as_second(),
+        },
+    };
+    if next.attempt <= TOUCHES {
+        let wait = SignedDuration::from_secs(1_i64 << (next.attempt - 1));
+        plan.recheck = now.checked_add(wait).ok();
+    }
+    plan.actions.push(Action::TouchPod {
+        value: next.to_string(),
+    });
+}
+
+impl PodPlan {
+    fn only(action: Action) -> Self {
+        Self {
+            actions: vec![action],
+            recheck: None,
+        }
+    }
+}
+
+impl Touch {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let touch = Self {
+            content: parts.next()?.to_owned(),
+            attempt: parts.next()?.parse().ok()?,
+            at: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(touch)
+    }
+}
+
+impl std::fmt::Display for Touch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {} {}", self.content, self.attempt, self.at)
+    }
+}
+
+fn content_hash(config_map: &ConfigMap) -> String {
+    let mut hasher = Sha256::new();
+    for (key, value) in config_map.data.iter().flatten() {
+        hasher.update((key.len() as u64).to_be_bytes());
+        hasher.update(key.as_bytes());
+        hasher.update((value.len() as u64).to_be_bytes());
+        hasher.update(value.as_bytes());
+    }
+    let mut text = hex(&hasher.finalize());
+    text.truncate(16);
+    text
+}
+
+fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+    pod.metadata
+        .annotations
+        .as_ref()?
+        .get(name)
+        .map(String::as_str)
+}
+
+/// The agent's image as the pod's spec has it.
+pub fn agent_image(pod: &Pod) -> Option<&String> {
+    let spec = pod.spec.as_ref()?;
+    spec.containers
+        .iter()
+        .find(|container| container.name == names::container::AGENT)?
+        .image
+        .as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_touch_reads_back_as_it_was_written() {
+        let touch = Touch {
+            content: "abc".into(),
+            attempt: 3,
+            at: 17,
+        };
+        assert_eq!(Touch::parse(&touch.to_string()), Some(touch));
+        for broken in ["", "a", "a b c", "a 1 2 3", "a -1 2"] {
+            assert_eq!(Touch::parse(broken), None, "{broken}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
+
+use super::{problem::Problem, settings::Settings, unsupported};
+use crate::{
+    agents,
+    api::{
+        AgentKind, Bottle, BottleClass, BottleClassSpec, BottleSpec, OperatingMode, PodTemplate,
+        Resources, Secret,
+    },
+    config::{allowlist::Allowlist, egress, seal},
+    names,
+};
+use std::collections::BTreeMap;
+
+/// A valid Bottle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// The agent's image.
+    pub image: String,
+    /// First start.
+    pub start: Vec<String>,
+    /// Start with a conversation to go on with; empty when the kind has none.
+    pub resume: Vec<String>,
+    /// Where a conversation shows, below HOME.
+    pub conversation: Vec<String>,
+    /// The agent's environment.
+    pub env: BTreeMap<String, String>,
+    /// The agent's CPU and memory.
+    pub resources: Option<Resources>,
+    /// The agent's uid.
+    pub user: i64,
+    /// Where the agent starts.
+    pub working_dir: String,
+    /// The image's own home, when named.
+    pub image_home: Option<String>,
+    /// Failures in a row until the bottle is Failed.
+    pub max_restarts: u32,
+    /// Whether the agent may ask.
+    pub supervise: bool,
+    /// The agent's settings files.
+    pub fragments: Vec<seal::Fragment>,
+    /// Secrets that `prepare` resolves.
+    pub secrets: BTreeMap<String, Secret>,
+    /// What the Bottle and its class declare.
+    pub allowlist: Allowlist,
+    /// `egress.json`.
+    pub egress: egress::Egress,
+    /// Whether the pod shall exist.
+    pub suspended: bool,
+    /// Mount path of the workspace.
+    pub workspace_path: String,
+    /// Pull secrets.
+    pub image_pull_secrets: Vec<String>,
+    /// RuntimeClass.
+    pub runtime_class_name: Option<String>,
+    /// Harmless parts of the pod.
+    pub pod_template: Option<PodTemplate>,
+}
+
+/// Merges builtin → class → bottle and checks the result.
+pub fn validate(
+    bottle: &Bottle,
+    class: Option<&BottleClass>,
+    settings: &Settings,
+) -> Result<Spec, Problem> {
+    unsupported::in_bottle(&bottle.spec)?;
+    let class_spec = match (&bottle.spec.class, class) {
+        (None, _) => BottleClassSpec::default(),
+        (Some(_), Some(class)) => class.spec.clone(),
+        (Some(name), None) => return Err(Problem::UnknownClass(name.clone())),
+    };
+    let scopes = [settings.builtin.clone(), class_spec, own(&bottle.spec)];
+    let agent_settings = agents::merge::merge(&scopes.each_ref().map(agent_settings));
+    let merged = scopes.into_iter().reduce(overlay).unwrap_or_default();
+    unsupported::in_class(&merged)?;
+    let agent = &merged.agent;
+    let kind = agent.kind.ok_or(Problem::NoKind)?;
+    let program = agents::kind(kind.as_str()).map_err(|_| Problem::UnsupportedKind(kind))?;
+    let image = agent
+        .image
+        .clone()
+        .filter(|image| !image.trim().is_empty())
+        .ok_or(Problem::NoImage)?;
+    let start = start_command(kind, program, agent)?;
+    // A command of the user's own is not the kind's program with other arguments: it is started the same way again.
+    let resume = if agent.command.is_empty() {
+        with_args(&words(program.resume), &agent.args)
+    } else {
+        Vec::new()
+    };
+    let workspace_path = bottle
+        .spec
+        .workspace
+        .as_ref()
+        .and_then(|workspace| workspace.mount_path.clone())
+        .unwrap_or_else(|| names::path::WORKSPACE.to_owned());
+    check_path("spec.workspace.mountPath", &workspace_path)?;
+    let working_dir = agent
+        .working_dir
+        .clone()
+        .unwrap_or_else(|| workspace_path.clone());
+    let fragments = agents::render(&agent_settings, &working_dir).map_err(Problem::Settings)?;
+    for (name, places) in agents::secrets::secrets_used(&fragments) {
+        if !bottle.spec.secrets.contains_key(&name) {
+            return Err(Problem::UndeclaredSecret {
+                name,
+                place: places.join(", "),
+            });
+        }
+    }
+    Ok(Spec {
+        image,
+        start,
+        resume,
+        conversation: words(program.conversation),
+        env: environment(&agent.env)?,
+        resources: agent.resources.clone(),
+        user: agent_uid(agent.user)?,
+        working_dir,
+        image_home: agent.home.clone(),
+        max_restarts: agent.max_restarts.unwrap_or(MAX_RESTARTS),
+        supervise: merged.supervise.unwrap_or(true),
+        fragments,
+        secrets: bottle.spec.secrets.clone(),
+        allowlist: allowlist(&merged.allowlist)?,
+        egress: egress_file(&merged.egress.allow_internal, settings)?,
+        suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
+        workspace_path,
+        image_pull_secrets: merged
+            .image_pull_secrets
+            .iter()
+            .map(|reference| reference.name.clone())
+            .collect(),
+        runtime_class_name: merged.runtime_class_name,
+        pod_template: merged.pod_template,
+    })
+}
+
+/// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
+const MAX_RESTARTS: u32 = 3;
+
+/// `over` on top of `base`: maps merge by key, lists that are sets are united, the last single value wins.
+fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
+    let mut agent = base.agent;
+    let top = over.agent;
+    agent.kind = top.kind.or(agent.kind);
+    agent.image = top.image.or(agent.image);
+    if !top.command.is_empty() {
+        agent.command = top.command;
+    }
+    if !top.args.is_empty() {
+        agent.args = top.args;
+    }
+    agent.env.extend(top.env);
+    agent.resources = top.resources.or(agent.resources);
+    agent.user = top.user.or(agent.user);
+    agent.working_dir = top.working_dir.or(agent.working_dir);
+    agent.home = top.home.or(agent.home);
+    agent.prompt = top.prompt.or(agent.prompt);
+    agent.tty = top.tty.or(agent.tty);
+    if !top.skills.is_empty() {
+        agent.skills = top.skills;
+    }
+    agent.settings_path = top.settings_path.or(agent.settings_path);
+    agent.model_secret = top.model_secret.or(agent.model_secret);
+    agent.max_restarts = top.max_restarts.or(agent.max_restarts);
+    let mut allowlist = base.allowlist;
+    allowlist.extend(over.allowlist);
+    let mut allow_internal = base.egress.allow_internal;
+    allow_internal.extend(over.egress.allow_internal);
+    let mut image_pull_secrets = base.image_pull_secrets;
+    image_pull_secrets.extend(over.image_pull_secrets);
+    BottleClassSpec {
+        agent,
+        supervise: over.supervise.or(base.supervise),
+        // The settings have rules of their own for merging: agents::merge.
+        mcp_servers: BTreeMap::new(),
+        plugins: BTreeMap::new(),
+        marketplaces: BTreeMap::new(),
+        allowlist,
+        egress: crate::api::Egress {
+            engine: over.egress.engine.or(base.egress.engine),
+            allow_internal,
+            ca_bundle: over.egress.ca_bundle.or(base.egress.ca_bundle),
+            parent_proxy: over.egress.parent_proxy.or(base.egress.parent_proxy),
+        },
+        proposals: over.proposals.or(base.proposals),
+        image_pull_secrets,
+        runtime_class_name: over.runtime_class_name.or(base.runtime_class_name),
+        pod_template: over.pod_template.or(base.pod_template),
+    }
+}
+
+/// The part of a Bottle that a class may have too.
+fn own(spec: &BottleSpec) -> BottleClassSpec {
+    BottleClassSpec {
+        agent: spec.agent.clone(),
+        supervise: spec.supervise,
+        mcp_servers: spec.mcp_servers.clone(),
+        plugins: spec.plugins.clone(),
+        marketplaces: spec.marketplaces.clone(),
+        allowlist: spec.allowlist.clone(),
+        egress: spec.egress.clone(),
+        proposals: spec.proposals.clone(),
+        image_pull_secrets: spec.image_pull_secrets.clone(),
+        runtime_class_name: spec.runtime_class_name.clone(),
+        pod_template: spec.pod_template.clone(),
+    }
+}
+
+fn agent_settings(scope: &BottleClassSpec) -> agents::Settings {
+    agents::Settings {
+        kind: scope.agent.kind.map(|kind| kind.as_str().to_owned()),
+        supervise: scope.supervise,
+        mcp_servers: scope.mcp_servers.clone(),
+        plugins: scope.plugins.clone(),
+        marketplaces: scope.marketplaces.clone(),
+    }
+}
+
+fn start_command(
+    kind: AgentKind,
+    program: &agents::Kind,
+    agent: &crate::api::Agent,
+) -> Result<Vec<String>, Problem> {
+    let command = if agent.command.is_empty() {
+        words(program.start)
+    } else {
+        agent.command.clone()
+    };
+    if command.is_empty() {
+        return Err(Problem::NoCommand(kind));
+    }
+    Ok(with_args(&command, &agent.args))
+}
+
+fn with_args(command: &[String], args: &[String]) -> Vec<String> {
+    if command.is_empty() {
+        Vec::new()
+    } else {
+        command.iter().chain(args).cloned().collect()
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn agent_uid(user: Option<i64>) -> Result<i64, Problem> {
+    let user = user.unwrap_or(names::uid::AGENT_DEFAULT);
+    if user < names::uid::AGENT_MIN || names::uid::RESERVED.contains(&user) {
+        return Err(Problem::ReservedUser(user));
+    }
+    Ok(user)
+}
+
+fn environment(env: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Problem> {
+    for name in env.keys() {
+        let first_is_digit = name
+            .chars()
+            .next()
+            .is_none_or(|first| first.is_ascii_digit());
+        if first_is_digit
+            || !name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        {
+            return Err(Problem::EnvironmentName(name.clone()));
+        }
+    }
+    Ok(env.clone())
+}
+
+fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
+    if let Some(line) = lines.iter().find(|line| line.contains(['\n', '\r'])) {
+        return Err(Problem::Allowlist(format!(
+            "{line:?} holds a line end; write one host per entry"
+        )));
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    Allowlist::parse_declared(&text).map_err(|error| Problem::Allowlist(error.to_string()))
+}
+
+fn egress_file(allow_internal: &[String], settings: &Settings) -> Result<egress::Egress, Problem> {
+    let allow_internal = allow_internal
+        .iter()
+        .map(|range| range.parse().map_err(|_| Problem::Range(range.clone())))
+        .collect::<Result<_, _>>()?;
+    Ok(egress::Egress {
+        allow_internal,
+        deny: settings.deny.clone(),
+        parent_proxy: None,
+    })
+}
+
+/// A mount there would hide a part of the seal.
+fn check_path(field: &'static str, path: &str) -> Result<(), Problem> {
+    let taken = [
+        "/run/bottle",
+        "/etc/claude-bottle",
+        "/var/run",
+        "/proc",
+        "/sys",
+        "/dev",
+        names::path::HOME,
+    ];
+    let clean =
+        path.starts_with('/') && path.len() > 1 && !path.split('/').any(|part| part == "..");
+    if !clean
+        || taken
+            .iter()
+            .any(|prefix| path == *prefix || path.starts_with(&format!("{prefix}/")))
+    {
+        return Err(Problem::Path {
+            field,
+            path: path.into(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! What the operator itself was told at start-up: images, the cluster's own ranges, the builtin scope.
+
+use crate::api::BottleClassSpec;
+use ipnet::IpNet;
+
+/// Chart values, as `plan` needs them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Image of `prepare`, `supervise`, `egress`, `cred-proxy`; it also holds `seal`.
+    pub supervise_image: String,
+    /// `imagePullPolicy` of that image.
+    pub pull_policy: String,
+    /// The cluster's own ranges, refused by both proxies besides the registries' special ones.
+    pub deny: Vec<IpNet>,
+    /// The outermost scope, below every class.
+    pub builtin: BottleClassSpec,
+}

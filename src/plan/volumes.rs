@@ -1,0 +1,182 @@
+//! The volumes of a bottle's pod, and where each container sees them.
+
+use super::scope::Spec;
+use crate::{api::Bottle, names};
+use k8s_openapi::api::core::v1::{
+    ConfigMapProjection, ConfigMapVolumeSource, DownwardAPIProjection, DownwardAPIVolumeFile,
+    EmptyDirVolumeSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource, SecretProjection,
+    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// The ConfigMap as a whole, for sidecars.
+pub const CONFIG: &str = "config";
+/// Its three public files, for the agent.
+pub const CURRENT_CONFIG: &str = "current-config";
+/// The hashes that sidecars enforce; never in the agent.
+pub const STATE: &str = "state";
+/// `seal` and its instructions.
+pub const SEAL: &str = "seal";
+/// The agent's HOME.
+pub const HOME: &str = "home";
+/// The agent's working directory.
+pub const WORKSPACE: &str = "workspace";
+/// The sidecar's token; in `supervise` only.
+pub const TOKEN: &str = "token";
+/// Secrets; in `prepare` (and `cred-proxy`) only.
+pub const SECRETS: &str = "secrets";
+
+/// Kubernetes' own life time of projected tokens, one hour, renewed by the kubelet.
+const TOKEN_SECONDS: i64 = 3600;
+/// The state volume holds a few hashes, `seal`'s volume the program (a few MB) and its instructions.
+const STATE_LIMIT: &str = "1Mi";
+const SEAL_LIMIT: &str = "64Mi";
+
+/// All volumes of the pod; those of `podTemplate` are merged later.
+pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
+    let config_map = names::object_name(bottle.metadata.name.as_deref().unwrap_or_default());
+    let mut volumes = vec![
+        Volume {
+            name: CONFIG.into(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: config_map.clone(),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        Volume {
+            name: CURRENT_CONFIG.into(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: config_map,
+                items: Some(
+                    [
+                        names::file::ROUTES,
+                        names::file::ALLOWLIST,
+                        names::file::DOCKERFILE,
+                    ]
+                    .map(same_path)
+                    .to_vec(),
+                ),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        memory(STATE, STATE_LIMIT),
+        memory(SEAL, SEAL_LIMIT),
+        Volume {
+            name: HOME.into(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        },
+        Volume {
+            name: WORKSPACE.into(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        },
+        token(),
+    ];
+    if !spec.secrets.is_empty() {
+        volumes.push(secrets(spec));
+    }
+    volumes
+}
+
+/// A mount of `volume` at `path`.
+pub fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: volume.into(),
+        mount_path: path.into(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}
+
+fn memory(name: &str, limit: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            medium: Some("Memory".into()),
+            size_limit: Some(Quantity(limit.into())),
+        }),
+        ..Volume::default()
+    }
+}
+
+/// What `automountServiceAccountToken` would mount, but into one container.
+fn token() -> Volume {
+    let projection = |source: VolumeProjection| source;
+    Volume {
+        name: TOKEN.into(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(vec![
+                projection(VolumeProjection {
+                    service_account_token: Some(ServiceAccountTokenProjection {
+                        path: "token".into(),
+                        expiration_seconds: Some(TOKEN_SECONDS),
+                        audience: None,
+                    }),
+                    ..VolumeProjection::default()
+                }),
+                projection(VolumeProjection {
+                    config_map: Some(ConfigMapProjection {
+                        name: "kube-root-ca.crt".into(),
+                        items: Some(vec![same_path("ca.crt")]),
+                        optional: None,
+                    }),
+                    ..VolumeProjection::default()
+                }),
+                projection(VolumeProjection {
+                    downward_api: Some(DownwardAPIProjection {
+                        items: Some(vec![DownwardAPIVolumeFile {
+                            path: "namespace".into(),
+                            field_ref: Some(ObjectFieldSelector {
+                                field_path: "metadata.namespace".into(),
+                                api_version: Some("v1".into()),
+                            }),
+                            ..DownwardAPIVolumeFile::default()
+                        }]),
+                    }),
+                    ..VolumeProjection::default()
+                }),
+            ]),
+            ..ProjectedVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+/// One file per NAME. Optional, so that a missing one is `prepare`'s clear sentence and not a pod that hangs.
+fn secrets(spec: &Spec) -> Volume {
+    let sources = spec
+        .secrets
+        .iter()
+        .map(|(name, secret)| VolumeProjection {
+            secret: Some(SecretProjection {
+                name: secret.secret_name.clone(),
+                items: Some(vec![KeyToPath {
+                    key: secret.key.clone(),
+                    path: name.clone(),
+                    mode: None,
+                }]),
+                optional: Some(true),
+            }),
+            ..VolumeProjection::default()
+        })
+        .collect();
+    Volume {
+        name: SECRETS.into(),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources),
+            ..ProjectedVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+fn same_path(key: &str) -> KeyToPath {
+    KeyToPath {
+        key: key.into(),
+        path: key.into(),
+        mode: None,
+    }
+}

@@ -1,0 +1,333 @@
+//! One proposal's next state, from what is stored and what the sidecars report.
+
+use super::{
+    Event, State,
+    condition::{self, FALSE, TRUE},
+    record::{Why, record},
+    review, step,
+};
+use crate::{
+    api::{Decision, Proposal, ProposalStatus},
+    config::{
+        allowlist::AllowlistChange,
+        decisions::{Answer, Decided},
+    },
+    names,
+};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+/// What the proposal's Bottle says about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The clock.
+    pub now: Timestamp,
+    /// `appliedSequence` for an approval that has none.
+    pub next_sequence: i64,
+}
+
+/// The result of [`progress`].
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The status as it must be stored; `sidecar` apart.
+    pub status: ProposalStatus,
+    /// The change that is part of the effective config.
+    pub grant: Option<Grant>,
+    /// What happened, for people.
+    pub notices: Vec<Notice>,
+    /// The answer, when one is owed.
+    pub decided: Option<Decided>,
+    /// When to look again.
+    pub recheck: Option<Timestamp>,
+}
+
+/// One applied grant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// Its place in the fold.
+    pub sequence: i64,
+    /// What it changes.
+    pub change: AllowlistChange,
+}
+
+/// An Event for `kubectl describe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it needs attention.
+    pub warning: bool,
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// A sentence.
+    pub note: String,
+}
+
+/// Takes every step that the stored objects allow, but for [`Event::Enforce`], which needs the whole bottle's config
+/// ([`enforce`]) and [`Event::LoseBottle`] ([`orphan`]).
+pub fn progress(proposal: &Proposal, facts: Facts) -> Progress {
+    let mut status = stored(proposal);
+    let mut notices = Vec::new();
+    let mut state = State::from(status.phase);
+    while let Some((event, why)) = next_event(proposal, state, facts.now) {
+        let Ok(transition) = step(state, event) else {
+            break;
+        };
+        state = transition.to;
+        notices.extend(record(&proposal.spec, &mut status, state, &why, facts));
+    }
+    invalid_final_file(proposal, &mut status, state, facts.now);
+    answered(proposal, &mut status, state, facts.now);
+    let grant = granted(proposal, &status, state);
+    let decided = owed(proposal, &status, state);
+    let recheck = state
+        .granted()
+        .then_some(proposal.spec.expires_at)
+        .flatten();
+    Progress {
+        status,
+        grant,
+        notices,
+        decided,
+        recheck,
+    }
+}
+
+/// Every sidecar enforces a config that holds this grant.
+pub fn enforce(status: &mut ProposalStatus, now: Timestamp) -> Option<Notice> {
+    let transition = step(State::from(status.phase), Event::Enforce).ok()?;
+    status.phase = transition.to.into();
+    status.reason = Some("Enforced".into());
+    status.message = Some("the change is in force".into());
+    status.enforced_at = Some(condition::whole_seconds(now));
+    let now = condition::whole_seconds(now);
+    condition::set(
+        &mut status.conditions,
+        "Enforced",
+        TRUE,
+        "Enforced",
+        "every sidecar enforces the change",
+        now,
+    );
+    let change = status.summary.clone().unwrap_or_else(|| "no change".into());
+    Some(Notice {
+        warning: false,
+        reason: "ProposalEnforced",
+        note: format!("in force: {change}"),
+    })
+}
+
+/// The status of a proposal whose Bottle is gone; none when it is closed already.
+pub fn orphan(proposal: &Proposal, now: Timestamp) -> Option<ProposalStatus> {
+    let mut status = stored(proposal);
+    let transition = step(State::from(status.phase), Event::LoseBottle).ok()?;
+    status.phase = transition.to.into();
+    status.reason = Some("BottleGone".into());
+    status.message = Some(format!(
+        "there is no Bottle {} with uid {} any more; a Bottle of the same name inherits nothing",
+        proposal.spec.bottle, proposal.spec.bottle_uid
+    ));
+    let now = condition::whole_seconds(now);
+    status.closed_at = Some(now);
+    condition::set(
+        &mut status.conditions,
+        "Enforced",
+        FALSE,
+        "BottleGone",
+        "its Bottle is gone",
+        now,
+    );
+    Some(status)
+}
+
+/// What the operator owns of the stored status.
+fn stored(proposal: &Proposal) -> ProposalStatus {
+    ProposalStatus {
+        sidecar: None,
+        ..proposal.status.clone().unwrap_or_default()
+    }
+}
+
+fn next_event(proposal: &Proposal, state: State, now: Timestamp) -> Option<(Event, Why)> {
+    let spec = &proposal.spec;
+    let why = |reason, message: String| Why { reason, message };
+    match (state, spec.decision) {
+        (State::New, _) => Some((
+            Event::Seen,
+            why(
+                "NeedsDecision",
+                format!(
+                    "a person has to decide: kubectl edit proposal {} -n {}, and set spec.decision to Approved or Rejected",
+                    proposal.name_any(),
+                    proposal.namespace().unwrap_or_default()
+                ),
+            ),
+        )),
+        // A revocation before the grant was applied: it was approved once, so it is applied and taken back.
+        (State::Pending, Decision::Approved | Decision::Revoked) => approve(proposal),
+        (State::Pending, Decision::Rejected) => {
+            let by = spec.decided_by.as_deref().unwrap_or("somebody");
+            Some((Event::Reject, why("Rejected", format!("rejected by {by}"))))
+        }
+        (State::Applying | State::Enforced, Decision::Revoked) => {
+            let by = spec.revoked_by.as_deref().unwrap_or("somebody");
+            Some((Event::Revoke, why("Revoked", format!("revoked by {by}"))))
+        }
+        (State::Applying | State::Enforced, Decision::Approved) => {
+            let at = spec.expires_at.filter(|at| *at <= now)?;
+            Some((
+                Event::Expire,
+                why("Expired", format!("the grant ended at {at}")),
+            ))
+        }
+        (State::Pending | State::Applying | State::Enforced, Decision::Pending)
+        | (State::Applying | State::Enforced, Decision::Rejected)
+        | (
+            State::Rejected
+            | State::Conflicted
+            | State::Failed
+            | State::Expired
+            | State::Revoked
+            | State::Orphaned,
+            _,
+        ) => None,
+    }
+}
+
+fn approve(proposal: &Proposal) -> Option<(Event, Why)> {
+    let by = proposal.spec.decided_by.as_deref().unwrap_or("somebody");
+    match review::grant(&proposal.spec) {
+        Ok(_) => Some((
+            Event::Approve,
+            Why {
+                reason: "Approved",
+                message: format!("approved by {by}; on its way to the sidecars"),
+            },
+        )),
+        Err(review::Invalid::Unsupported(tool)) => Some((
+            Event::Fail,
+            Why {
+                reason: "Unsupported",
+                message: format!(
+                    "approved by {by}, but this version does not apply changes of {tool} yet"
+                ),
+            },
+        )),
+        // A human's slip is corrected, not answered.
+        Err(review::Invalid::File(_)) if proposal.spec.final_file.is_some() => None,
+        Err(review::Invalid::File(error)) => Some((
+            Event::Fail,
+            Why {
+                reason: "InvalidFile",
+                message: format!("the proposed file is invalid: {error}"),
+            },
+        )),
+    }
+}
+
+/// An approval whose `finalFile` breaks a rule stays unapplied until it is corrected.
+fn invalid_final_file(
+    proposal: &Proposal,
+    status: &mut ProposalStatus,
+    state: State,
+    now: Timestamp,
+) {
+    if state != State::Pending || proposal.spec.decision != Decision::Approved {
+        return;
+    }
+    if let Err(review::Invalid::File(error)) = review::grant(&proposal.spec) {
+        let message = format!("finalFile can't be applied: {error}; correct it with kubectl edit");
+        let now = condition::whole_seconds(now);
+        condition::set(
+            &mut status.conditions,
+            "Applied",
+            FALSE,
+            names::REASON_INVALID_FINAL_FILE,
+            &message,
+            now,
+        );
+        status.reason = Some(names::REASON_INVALID_FINAL_FILE.into());
+        status.message = Some(message);
+    }
+}
+
+fn answered(proposal: &Proposal, status: &mut ProposalStatus, state: State, now: Timestamp) {
+    if matches!(state, State::New | State::Pending) {
+        return;
+    }
+    let now = condition::whole_seconds(now);
+    if unanswered(proposal).is_none() {
+        condition::set(
+            &mut status.conditions,
+            "Answered",
+            TRUE,
+            "Answered",
+            "the agent has the answer",
+            now,
+        );
+    } else {
+        let message =
+            "the agent gets the answer when it asks again, or at once when its call still waits";
+        condition::set(
+            &mut status.conditions,
+            "Answered",
+            FALSE,
+            "Waiting",
+            message,
+            now,
+        );
+    }
+}
+
+/// The question that still has to be answered; a Proposal begins with the first one.
+fn unanswered(proposal: &Proposal) -> Option<i64> {
+    let sidecar = proposal
+        .status
+        .as_ref()
+        .and_then(|status| status.sidecar.clone())
+        .unwrap_or_default();
+    let asked = sidecar.asked.unwrap_or(1);
+    (sidecar.answered.unwrap_or(0) < asked).then_some(asked)
+}
+
+fn granted(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<Grant> {
+    if !state.granted() {
+        return None;
+    }
+    Some(Grant {
+        sequence: status.applied_sequence?,
+        change: review::grant(&proposal.spec).ok()?,
+    })
+}
+
+/// The answer that `decisions.json` carries until the sidecar says that it was given.
+fn owed(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<Decided> {
+    let asked = unanswered(proposal)?;
+    let spec = &proposal.spec;
+    let message = status.message.clone().unwrap_or_default();
+    let with_notes = |message: String| {
+        if spec.notes.is_empty() {
+            message
+        } else {
+            format!("{message}: {}", spec.notes)
+        }
+    };
+    let (answer, notes, final_file) = match state {
+        State::New | State::Pending | State::Orphaned => return None,
+        State::Applying | State::Enforced if review::modified(spec) => (
+            Answer::Modified,
+            spec.notes.clone(),
+            spec.final_file.clone(),
+        ),
+        State::Applying | State::Enforced => (Answer::Approved, spec.notes.clone(), None),
+        State::Rejected => (Answer::Rejected, spec.notes.clone(), None),
+        State::Conflicted | State::Failed | State::Expired | State::Revoked => {
+            (Answer::Rejected, with_notes(message), None)
+        }
+    };
+    Some(Decided {
+        proposal: proposal.name_any(),
+        asked,
+        status: answer,
+        notes,
+        final_file,
+    })
+}

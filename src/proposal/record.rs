@@ -1,0 +1,97 @@
+//! What a step leaves in a proposal's status, and what it tells people.
+
+use super::{
+    State,
+    condition::{self, FALSE, TRUE, UNKNOWN},
+    progress::{Facts, Notice},
+    review,
+};
+use crate::api::{ProposalSpec, ProposalStatus};
+
+/// Why a step was taken: reason and sentence.
+pub(super) struct Why {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// Writes the step to `to` into `status`; the Event that goes with it.
+pub(super) fn record(
+    spec: &ProposalSpec,
+    status: &mut ProposalStatus,
+    to: State,
+    why: &Why,
+    facts: Facts,
+) -> Option<Notice> {
+    let now = condition::whole_seconds(facts.now);
+    status.phase = to.into();
+    status.reason = Some(why.reason.into());
+    status.message = Some(why.message.clone());
+    if matches!(to, State::Pending | State::Applying) {
+        let review = review::review(spec);
+        status.summary = review::summary(&review.change);
+        status.change = review.change;
+        status.diff = review.diff;
+        status.warnings = review.warnings;
+    }
+    if to == State::Applying {
+        status.applied_sequence.get_or_insert(facts.next_sequence);
+        status.applied_at.get_or_insert(now);
+    }
+    if to.closed() {
+        status.closed_at = Some(now);
+    }
+    for (type_, value, reason, message) in facts_of(spec, to, why) {
+        condition::set(&mut status.conditions, type_, value, reason, &message, now);
+    }
+    notice(to, status, why)
+}
+
+/// A condition before it has a time: type, status, reason, message.
+type Fact = (&'static str, &'static str, &'static str, String);
+
+fn facts_of(spec: &ProposalSpec, to: State, why: &Why) -> Vec<Fact> {
+    let not_applied = || ("Applied", FALSE, why.reason, why.message.clone());
+    match to {
+        State::Pending => vec![match review::grant(spec) {
+            Ok(_) => ("Valid", TRUE, "Valid", "the file can be applied".into()),
+            Err(error) => ("Valid", FALSE, "Invalid", error.to_string()),
+        }],
+        State::Applying => {
+            let applied = "part of the bottle's effective config";
+            let waits = "waits for every sidecar to enforce it";
+            vec![
+                ("Applied", TRUE, "Applied", applied.into()),
+                ("Enforced", UNKNOWN, "Waiting", waits.into()),
+            ]
+        }
+        State::Rejected | State::Conflicted | State::Failed => vec![not_applied()],
+        State::Expired | State::Revoked => {
+            let ended = "no longer part of the effective config";
+            vec![not_applied(), ("Enforced", FALSE, why.reason, ended.into())]
+        }
+        State::New | State::Enforced | State::Orphaned => Vec::new(),
+    }
+}
+
+fn notice(to: State, status: &ProposalStatus, why: &Why) -> Option<Notice> {
+    let change = status.summary.as_deref().unwrap_or("no change");
+    let reason = match to {
+        State::Pending => "ProposalPending",
+        State::Applying => "ProposalApproved",
+        State::Rejected => "ProposalRejected",
+        State::Conflicted | State::Failed => "ProposalNotApplied",
+        State::Expired | State::Revoked => "ProposalEnded",
+        // Told where these steps are taken.
+        State::New | State::Enforced | State::Orphaned => return None,
+    };
+    let note = if to == State::Pending {
+        format!("asks for {change}; {}", why.message)
+    } else {
+        format!("{change}: {}", why.message)
+    };
+    Some(Notice {
+        warning: reason == "ProposalNotApplied",
+        reason,
+        note,
+    })
+}

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Measures bottles on a running test cluster and prints Markdown rows: start, approve, scale, rest.
+
+    tests/bench/run start|approve     on a cluster with a node and the operator (BOT_BOTTLE_CLUSTER)
+    tests/bench/run scale             on an API server with fake nodes, started here
+"""
+
+import base64
+import concurrent.futures
+import json
+import os
+import re
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+GROUP = "/apis/bot-bottle.dev/v1alpha1"
+
+
+class Api:
+    """The API server, without a kubectl process for each request."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        view = subprocess.check_output(["kubectl", "--kubeconfig", kubeconfig, "config", "view", "--raw", "--minify", "--flatten", "-o", "json"])
+        config = json.loads(view)
+        self.server = config["clusters"][0]["cluster"]["server"]
+        user = config["users"][0]["user"]
+        self.context = ssl.create_default_context(cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode())
+        with tempfile.NamedTemporaryFile() as pair:
+            pair.write(base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"]))
+            pair.flush()
+            self.context.load_cert_chain(pair.name)
+
+    def open(self, method: str, path: str, body=None, kind: str = "application/json", timeout: float = 60):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.server + path, data, {"Content-Type": kind}, method=method)
+        return urllib.request.urlopen(request, context=self.context, timeout=timeout)
+
+    def call(self, method: str, path: str, body=None, kind: str = "application/json"):
+        with self.open(method, path, body, kind) as answer:
+            return json.load(answer)
+
+
+def bottle(name: str, command: list[str], image: str = "bot-bottle/agent-example:dev") -> dict:
+    return {
+        "apiVersion": "bot-bottle.dev/v1alpha1",
+        "kind": "Bottle",
+        "metadata": {"name": name},
+        "spec": {"agent": {"kind": "claude", "image": image, "command": command}, "allowlist": ["api.example.com"]},
+    }
+
+
+def quantile(values: list[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def first_line(api: Api, namespace: str, pod: str, container: str) -> float:
+    while True:
+        try:
+            with api.open("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}") as answer:
+                for line in answer.read().decode().splitlines():
+                    if line.startswith("first "):
+                        return float(line.split()[1])
+        except urllib.error.HTTPError:
+            pass
+        time.sleep(0.05)
+
+
+def start(api: Api, rounds: int = 10) -> None:
+    namespace = f"bench-{os.getpid()}"
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    command = ["sh", "-c", "date '+first %s.%N'; sleep 1000"]
+    bare, sealed = [], []
+    for number in range(rounds):
+        began = time.time()
+        api.call("POST", f"/api/v1/namespaces/{namespace}/pods", {
+            "metadata": {"name": f"bare-{number}"},
+            "spec": {"containers": [{"name": "agent", "image": "bot-bottle/agent-example:dev", "imagePullPolicy": "IfNotPresent", "command": command}]},
+        })
+        bare.append(first_line(api, namespace, f"bare-{number}", "agent") - began)
+        began = time.time()
+        api.call("POST", f"{GROUP}/namespaces/{namespace}/bottles", bottle(f"b{number}", command))
+        sealed.append(first_line(api, namespace, f"b{number}-bottle", "agent") - began)
+    over = [b - a for a, b in zip(bare, sealed)]
+    print("| | p50 s | min s | max s |\n| --- | --- | --- | --- |")
+    for name, values in (("bare pod, create to first line", bare), ("bottle, create to the agent's first line", sealed), ("bottle over bare pod, in pairs", over)):
+        print(f"| {name} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
+    api.call("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+CALLS = '''
+import json, sys, threading, time, urllib.request
+base = open("/etc/claude-bottle/current-config/allowlist").read()
+for number in range(int(sys.argv[1])):
+    host = f"h{number}.example.com"
+    file = open("/etc/claude-bottle/current-config/allowlist").read() + host + "\\n"
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "pipelock-block", "_meta": {"progressToken": 1}, "arguments": {"allowlist": file, "justification": host}}}
+    request = urllib.request.Request("http://supervise:9100/", json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"})
+    text = urllib.request.urlopen(request, timeout=60).read().decode()
+    print("answered", host, time.time(), "approved" in text, flush=True)
+'''
+
+
+def approve(api: Api, rounds: int = 50) -> None:
+    namespace = f"bench-{os.getpid()}"
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    api.call("POST", f"{GROUP}/namespaces/{namespace}/bottles", bottle("demo", ["sleep", "infinity"]))
+    while True:
+        status = api.call("GET", f"{GROUP}/namespaces/{namespace}/bottles/demo").get("status", {})
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])):
+            break
+        time.sleep(0.2)
+    decided: dict[str, float] = {}
+
+    def review() -> None:
+        done = set()
+        while len(done) < rounds:
+            for one in api.call("GET", f"{GROUP}/namespaces/{namespace}/proposals")["items"]:
+                name = one["metadata"]["name"]
+                if name not in done and one.get("status", {}).get("phase") == "Pending":
+                    done.add(name)
+                    time.sleep(0.3)
+                    decided[one["spec"]["justification"]] = time.time()
+                    api.call("PATCH", f"{GROUP}/namespaces/{namespace}/proposals/{name}", {"spec": {"decision": "Approved"}}, "application/merge-patch+json")
+            time.sleep(0.05)
+
+    reviewer = threading.Thread(target=review, daemon=True)
+    reviewer.start()
+    output = subprocess.check_output(["kubectl", "-n", namespace, "exec", "-i", "demo-bottle", "-c", "agent", "--", "python3", "-", str(rounds)], input=CALLS.encode()).decode()
+    took = []
+    for line in output.splitlines():
+        _, host, at, good = line.split()
+        assert good == "True", line
+        took.append(float(at) - decided[host])
+    print("| | p50 s | p99 s | max s | approvals |\n| --- | --- | --- | --- | --- |")
+    print(f"| decision sent to call answered | {statistics.median(took):.2f} | {quantile(took, 0.99):.2f} | {max(took):.2f} | {len(took)} |")
+    api.call("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+WRITES = ("POST", "PUT", "PATCH", "APPLY", "DELETE")
+
+
+def writes(api: Api) -> dict[tuple[str, str, str], float]:
+    found: dict[tuple[str, str, str], float] = {}
+    with api.open("GET", "/metrics") as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("apiserver_request_total{"):
+                labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+                if labels["verb"] in WRITES and labels["code"].startswith("2"):
+                    key = (labels["resource"], labels["subresource"], labels["verb"])
+                    found[key] = found.get(key, 0) + float(line.rsplit(" ", 1)[1])
+    return found
+
+
+def used(pid: int) -> tuple[float, float]:
+    """CPU seconds and resident MiB of a process."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    ticks = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    resident = next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS"))
+    return ticks, resident / 1024
+
+
+def scale(api: Api, pid: int, count: int = 1000, rest: int = 60) -> None:
+    """`pid` is the operator. The pods are run by kwok: fake nodes, real API server."""
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "bench"}})
+    api.call("POST", f"{GROUP}/namespaces/bench/bottles", bottle("warm", ["x"]))
+    time.sleep(5)
+    before, (cpu_before, _) = writes(api), used(pid)
+    running: dict[str, float] = {}
+
+    def watch() -> None:
+        with api.open("GET", f"{GROUP}/namespaces/bench/bottles?watch=true", timeout=900) as stream:
+            for line in stream:
+                one = json.loads(line)["object"]
+                if one.get("status", {}).get("phase") == "Running":
+                    running.setdefault(one["metadata"]["name"], time.time())
+
+    threading.Thread(target=watch, daemon=True).start()
+    created: dict[str, float] = {}
+
+    def create(number: int) -> None:
+        name = f"b{number}"
+        created[name] = time.time()
+        api.call("POST", f"{GROUP}/namespaces/bench/bottles", bottle(name, ["x"]))
+
+    began = time.time()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(create, range(count)))
+    while sum(name in created for name in running) < count:
+        if time.time() - began > 600:
+            sys.exit(f"only {len(running)} of {count} run after 600 s")
+        time.sleep(0.2)
+    total = max(running[name] for name in created) - began
+    took = [running[name] - created[name] for name in created]
+    time.sleep(10)
+    after, (cpu_after, resident) = writes(api), used(pid)
+    ours = {key: after[key] - before.get(key, 0) for key in after if key[0] in ("bottles", "proposals", "configmaps", "pods", "events", "serviceaccounts", "rolebindings", "networkpolicies")}
+    # A pod's status and binding, and its events, are the kubelet's and the scheduler's; each Bottle's creation is ours here.
+    kubelets = {("pods", "status"), ("pods", "binding"), ("events", "")}
+    mine = {key: value for key, value in ours.items() if (key[0], key[1]) not in kubelets and key != ("bottles", "", "POST") and value > 0}
+    print("| | |\n| --- | --- |")
+    print(f"| bottles | {count} at once |\n| rate | {count / total:.0f}/s |")
+    print(f"| create to Running p50, p99 | {statistics.median(took):.1f} s, {quantile(took, 0.99):.1f} s |")
+    print(f"| writes per bottle | {sum(mine.values()) / count:.2f}: " + ", ".join(f"{'/'.join(part for part in key if part)} {value / count:.2f}" for key, value in sorted(mine.items())) + " |")
+    print(f"| operator CPU, RSS | {cpu_after - cpu_before:.1f} s, {resident:.0f} MiB |")
+    before, (cpu_before, _) = writes(api), used(pid)
+    time.sleep(rest)
+    after, (cpu_after, resident) = writes(api), used(pid)
+    idle = {key: after[key] - before.get(key, 0) for key in after if key[0] in ("bottles", "proposals", "configmaps", "pods", "events") and after[key] != before.get(key, 0)}
+    print(f"| at rest for {rest} s | {sum(idle.values()):.0f} writes {idle or ''}, {(cpu_after - cpu_before) * 1000 / rest:.1f} ms CPU a second, {resident:.0f} MiB |")
+
+
+if __name__ == "__main__":
+    server = Api(os.environ["KUBECONFIG"])
+    if sys.argv[1] == "start":
+        start(server)
+    elif sys.argv[1] == "approve":
+        approve(server)
+    elif sys.argv[1] == "scale":
+        scale(server, int(sys.argv[2]))
+    else:
+        sys.exit(__doc__)

@@ -1,0 +1,6 @@
+//! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
+
+mod bottles;
+mod proposals;
+mod sealed;
+mod world;

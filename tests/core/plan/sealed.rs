@@ -1,0 +1,254 @@
+//! Every way to break the seal that we know, one row each.
+
+use super::world::{BOTTLE, World};
+use bot_bottle::plan::sealed::{Leak, leaks};
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use serde_json::{Value, json};
+
+const AGENT_UID: i64 = 1000;
+
+fn pod() -> Pod {
+    let mut world = World::new(BOTTLE);
+    world.settle();
+    world.pod.unwrap()
+}
+
+fn with(change: impl Fn(&mut PodSpec)) -> Vec<Leak> {
+    let mut pod = pod();
+    change(pod.spec.as_mut().unwrap());
+    leaks(&pod, AGENT_UID)
+}
+
+#[test]
+fn the_pod_that_we_make_is_sealed() {
+    assert_eq!(leaks(&pod(), AGENT_UID), []);
+}
+
+/// JSON pointer into the pod's spec, value set there, what must be found.
+#[test]
+fn every_known_way_to_break_the_seal_is_found() {
+    let agent = "/containers/2";
+    let rows: Vec<(String, Value, &str)> = vec![
+        ("/hostNetwork".into(), json!(true), "hostNetwork"),
+        ("/hostPID".into(), json!(true), "hostPID"),
+        ("/hostIPC".into(), json!(true), "hostIPC"),
+        (
+            "/shareProcessNamespace".into(),
+            json!(true),
+            "shareProcessNamespace",
+        ),
+        (
+            "/automountServiceAccountToken".into(),
+            json!(true),
+            "automountServiceAccountToken",
+        ),
+        (
+            "/serviceAccountName".into(),
+            json!("default"),
+            "service account",
+        ),
+        ("/restartPolicy".into(), json!("Always"), "restartPolicy"),
+        (
+            "/securityContext/seccompProfile/type".into(),
+            json!("Unconfined"),
+            "seccomp",
+        ),
+        (
+            "/securityContext/supplementalGroups".into(),
+            json!([0]),
+            "supplementalGroups",
+        ),
+        (
+            "/securityContext/sysctls".into(),
+            json!([{"name": "a", "value": "b"}]),
+            "sysctls",
+        ),
+        (
+            "/dnsConfig".into(),
+            json!({"nameservers": ["203.0.113.1"]}),
+            "dnsConfig",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(61002),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(0),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsUser"),
+            json!(1001),
+            "uid",
+        ),
+        (
+            format!("{agent}/securityContext/runAsNonRoot"),
+            json!(false),
+            "runAsNonRoot",
+        ),
+        (
+            format!("{agent}/securityContext/privileged"),
+            json!(true),
+            "privileged",
+        ),
+        (
+            format!("{agent}/securityContext/allowPrivilegeEscalation"),
+            json!(true),
+            "allowPrivilegeEscalation",
+        ),
+        (
+            format!("{agent}/securityContext/capabilities/add"),
+            json!(["NET_RAW"]),
+            "capabilities",
+        ),
+        (
+            format!("{agent}/securityContext/capabilities/drop"),
+            json!([]),
+            "capabilities",
+        ),
+        (
+            format!("{agent}/securityContext/seccompProfile/type"),
+            json!("Unconfined"),
+            "seccomp",
+        ),
+        (
+            format!("{agent}/securityContext/procMount"),
+            json!("Unmasked"),
+            "procMount",
+        ),
+        (format!("{agent}/command"), json!(["sh"]), "seal"),
+        (
+            format!("{agent}/lifecycle"),
+            json!({"postStart": {"exec": {"command": ["sh"]}}}),
+            "lifecycle",
+        ),
+        (
+            format!("{agent}/ports"),
+            json!([{"containerPort": 80, "hostPort": 80}]),
+            "hostPort",
+        ),
+        (
+            format!("{agent}/envFrom"),
+            json!([{"secretRef": {"name": "x"}}]),
+            "envFrom",
+        ),
+        (
+            format!("{agent}/env"),
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]),
+            "environment",
+        ),
+        (
+            "/containers/1/securityContext/runAsUser".into(),
+            json!(61001),
+            "uid",
+        ),
+        (
+            "/initContainers/0/securityContext/capabilities/add".into(),
+            json!(["NET_ADMIN", "SYS_ADMIN"]),
+            "capabilities",
+        ),
+        ("/containers".into(), json!([]), "no agent"),
+        ("/initContainers".into(), json!([]), "no prepare"),
+    ];
+    for (path, value, fragment) in rows {
+        let mut pod = serde_json::to_value(pod()).unwrap();
+        set(&mut pod["spec"], &path, value.clone());
+        let found = leaks(&serde_json::from_value(pod).unwrap(), AGENT_UID);
+        let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(
+            text.iter().any(|leak| leak.contains(fragment)),
+            "{path} = {value}: {text:?}"
+        );
+    }
+}
+
+#[test]
+fn an_agents_uid_of_the_sidecars_is_found_even_when_it_is_the_one_that_was_asked_for() {
+    let mut pod = pod();
+    for container in &mut pod.spec.as_mut().unwrap().containers {
+        if container.name == "agent" {
+            container.security_context.as_mut().unwrap().run_as_user = Some(61002);
+        }
+    }
+    assert!(
+        leaks(&pod, 61002)
+            .iter()
+            .any(|leak| matches!(leak, Leak::WrongUid(..)))
+    );
+}
+
+#[test]
+fn a_container_more_is_found() {
+    let extra = with(|spec| {
+        let mut more = spec.containers[2].clone();
+        more.name = "helper".into();
+        spec.containers.push(more);
+    });
+    assert!(extra.contains(&Leak::ExtraContainer("helper".into())));
+    let init = with(|spec| {
+        let mut more = spec.containers[2].clone();
+        more.name = "first".into();
+        spec.init_containers.as_mut().unwrap().push(more);
+    });
+    assert!(init.contains(&Leak::ExtraContainer("first".into())));
+}
+
+#[test]
+fn a_volume_that_reaches_out_of_the_pod_is_found() {
+    for source in [
+        json!({"hostPath": {"path": "/"}}),
+        json!({"secret": {"secretName": "x"}}),
+        json!({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}),
+        json!({"downwardAPI": {}}),
+        json!({"csi": {"driver": "x"}}),
+        json!({"nfs": {"server": "x", "path": "/"}}),
+    ] {
+        let mut volume = source.clone();
+        volume["name"] = json!("user-more");
+        let found = with(|spec| {
+            spec.volumes
+                .as_mut()
+                .unwrap()
+                .push(serde_json::from_value(volume.clone()).unwrap())
+        });
+        assert_eq!(found, [Leak::VolumeKind("user-more".into())], "{source}");
+    }
+}
+
+#[test]
+fn the_agent_mounts_nothing_that_is_the_sidecars() {
+    for volume in ["token", "state", "config", "secrets"] {
+        let found = with(|spec| {
+            let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
+            spec.containers[2]
+                .volume_mounts
+                .as_mut()
+                .unwrap()
+                .push(mount);
+        });
+        assert_eq!(found, [Leak::Mount("agent".into(), volume.into())]);
+    }
+    for volume in ["seal", "current-config"] {
+        let found = with(|spec| {
+            let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
+            spec.containers[2]
+                .volume_mounts
+                .as_mut()
+                .unwrap()
+                .push(mount);
+        });
+        assert_eq!(
+            found,
+            [Leak::Mount("agent".into(), volume.into())],
+            "writable"
+        );
+    }
+}
+
+/// Sets `value` at a pointer whose last part may not exist yet.
+fn set(target: &mut Value, pointer: &str, value: Value) {
+    let (parent, last) = pointer.rsplit_once('/').unwrap();
+    target.pointer_mut(parent).unwrap()[last] = value;
+}

@@ -1,0 +1,300 @@
+//! Kills: the operator at every point between a decision and its answer, the sidecar, the kubelet. Applied exactly
+//! once, answered once, nothing lost.
+
+use crate::support::{Namespace, PATIENCE, eventually, repository, run, state};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const SYSTEM: &str = "bot-bottle-system";
+
+/// Takes the installed operator away while a test runs its own.
+struct Stopped;
+
+impl Stopped {
+    fn new() -> Self {
+        scale(0);
+        eventually("the installed operator ends", PATIENCE, || {
+            let pods = run("kubectl", ["-n", SYSTEM, "get", "pods", "-o", "name"], "").out;
+            if pods.trim().is_empty() {
+                Ok(())
+            } else {
+                Err(pods)
+            }
+        });
+        Self
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        scale(1);
+    }
+}
+
+fn scale(replicas: u8) {
+    let replicas = format!("--replicas={replicas}");
+    run(
+        "kubectl",
+        ["-n", SYSTEM, "scale", "deployment", "--all", &replicas],
+        "",
+    )
+    .good();
+}
+
+/// The operator as a process here, with the chart's account and role.
+struct Operator {
+    child: Child,
+}
+
+impl Operator {
+    fn start(kubeconfig: &PathBuf, failpoints: &str) -> Self {
+        let program =
+            PathBuf::from(std::env::var_os("BOT_BOTTLE_BIN_DIR").unwrap()).join("operator");
+        let log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(state().join("log/operator-under-test.log"))
+            .unwrap();
+        let child = Command::new(program)
+            .args(["run", "--health", "127.0.0.1:0"])
+            .env("KUBECONFIG", kubeconfig)
+            .env("FAILPOINTS", failpoints)
+            .stderr(log)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child }
+    }
+
+    /// Waits until the failpoint has killed it.
+    #[track_caller]
+    fn is_killed(mut self, point: &str) {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{point} is never reached; was the operator built with failpoints?"
+            );
+            thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.signal(), Some(9), "{point}: {status}");
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn operators_kubeconfig() -> PathBuf {
+    let path = std::env::temp_dir().join(format!("operator-{}", std::process::id()));
+    let all = run(
+        "kubectl",
+        ["config", "view", "--raw", "--minify", "--flatten"],
+        "",
+    )
+    .good();
+    std::fs::write(&path, all).unwrap();
+    let token = run(
+        "kubectl",
+        [
+            "-n",
+            SYSTEM,
+            "create",
+            "token",
+            "bottle-operator",
+            "--duration=1h",
+        ],
+        "",
+    )
+    .good();
+    let file = path.to_str().unwrap();
+    run(
+        "kubectl",
+        [
+            "--kubeconfig",
+            file,
+            "config",
+            "set-credentials",
+            "operator",
+            &format!("--token={}", token.trim()),
+        ],
+        "",
+    )
+    .good();
+    run(
+        "kubectl",
+        [
+            "--kubeconfig",
+            file,
+            "config",
+            "set-context",
+            "--current",
+            "--user=operator",
+        ],
+        "",
+    )
+    .good();
+    path
+}
+
+#[test]
+fn an_operator_killed_anywhere_applies_once_and_answers_once() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let _stopped = Stopped::new();
+    let kubeconfig = operators_kubeconfig();
+    let actions = [
+        "proposal-status",
+        "apply-config-map",
+        "touch",
+        "bottle-status",
+        "notify",
+    ];
+    let points = actions
+        .iter()
+        .flat_map(|action| [format!("before-{action}"), format!("after-{action}")]);
+    for (number, point) in (1..).zip(points) {
+        let host = format!("h{number}.example.com");
+        let asking = Operator::start(&kubeconfig, "");
+        let call = bottle.ask_for(&host);
+        let proposal = bottle.pending();
+        drop(asking);
+        let killed = Operator::start(&kubeconfig, &format!("{point}=return"));
+        namespace
+            .edit(&proposal, "s/decision: Pending/decision: Approved/")
+            .good();
+        killed.is_killed(&point);
+        let again = Operator::start(&kubeconfig, "");
+        let answer = call.answer();
+        assert!(answer.contains("status: approved"), "{point}: {answer}");
+        bottle.phase_is(&proposal, "Enforced");
+        assert_eq!(
+            namespace.field(&proposal, ".status.appliedSequence"),
+            number.to_string(),
+            "{point}"
+        );
+        assert_eq!(bottle.allowlist().matches(&host).count(), 1, "{point}");
+        eventually("the question is closed", PATIENCE, || {
+            let sidecar = namespace.field(&proposal, ".status.sidecar");
+            if sidecar.contains("\"answered\":1") {
+                Ok(())
+            } else {
+                Err(sidecar)
+            }
+        });
+        drop(again);
+    }
+    std::fs::remove_file(kubeconfig).unwrap();
+}
+
+#[test]
+fn a_question_outlives_its_sidecar() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    in_machine("pkill -KILL -u 61001 -f mcp");
+    drop(call);
+    eventually("the sidecar is back", PATIENCE, || {
+        let said = bottle
+            .shell("curl -s -m 2 http://supervise:9100/health")
+            .all();
+        if said.contains("ok") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+    // The same question re-attaches to the same proposal.
+    let again = bottle.ask_for("files.example.com");
+    namespace
+        .edit(&proposal, "s/decision: Pending/decision: Approved/")
+        .good();
+    let answer = again.answer();
+    assert!(answer.contains("status: approved"), "{answer}");
+    assert_eq!(
+        namespace
+            .kubectl(["get", "proposals", "-o", "name"])
+            .good()
+            .lines()
+            .count(),
+        1
+    );
+    bottle.reaches("files.example.com");
+}
+
+#[test]
+fn a_decision_that_falls_while_nobody_listens_is_answered_when_asked_again() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    drop(call);
+    bottle.shell("pkill -f call_tool; true").good();
+    namespace
+        .edit(
+            &proposal,
+            "s/decision: Pending/decision: Rejected/; s/notes: \"\"/notes: not today/",
+        )
+        .good();
+    bottle.phase_is(&proposal, "Rejected");
+    let answer = bottle.ask_for("files.example.com").answer();
+    assert!(
+        answer.contains("status: rejected") && answer.contains("not today"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_question_and_its_answer_outlive_a_restart_of_the_kubelet() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let mut call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    in_machine(
+        "bash -c 'pid=$(pidof kubelet); mapfile -d \"\" -t args < /proc/$pid/cmdline; kill -KILL $pid; \
+         setsid nohup \"${args[@]}\" >/dev/null 2>&1 < /dev/null & sleep 1'",
+    );
+    // The exec session went with the kubelet; the agent's call inside the container did not.
+    if !call.waits() {
+        call = bottle.ask_for("files.example.com");
+    }
+    namespace
+        .edit(&proposal, "s/decision: Pending/decision: Approved/")
+        .good();
+    bottle.phase_is(&proposal, "Enforced");
+    if !call.waits() {
+        call = bottle.ask_for("files.example.com");
+    }
+    assert!(call.answer().contains("status: approved"));
+    bottle.reaches("files.example.com");
+}
+
+fn in_machine(script: &str) {
+    let state = state();
+    let cluster = state
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches("cluster-")
+        .to_owned();
+    let program = repository().join("tests/cluster/enter");
+    run(
+        program.to_str().unwrap(),
+        ["--name", &cluster, "sh", "-c", script],
+        "",
+    )
+    .good();
+}

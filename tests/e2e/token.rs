@@ -1,0 +1,247 @@
+//! What the sidecar's own token can do, taken from a running pod: its own bottle's business, and nothing else.
+
+use crate::support::{Bottle, Namespace, Said, repository, run, state};
+
+/// The token as the kubelet mounts it into `supervise`.
+fn token(bottle: &Bottle<'_>) -> String {
+    let uid = bottle
+        .namespace
+        .field(&format!("pod/{}", bottle.pod()), ".metadata.uid");
+    let state = state();
+    let cluster = state
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_start_matches("cluster-")
+        .to_owned();
+    let program = repository().join("tests/cluster/enter");
+    let script = format!(
+        "cat $(find / -path '*pods/{uid}/volumes/kubernetes.io~projected/token/token' 2>/dev/null | head -1)"
+    );
+    run(
+        program.to_str().unwrap(),
+        ["--name", &cluster, "sh", "-c", &script],
+        "",
+    )
+    .good()
+}
+
+struct Sidecar<'a> {
+    namespace: &'a Namespace,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl<'a> Sidecar<'a> {
+    fn of(bottle: &Bottle<'a>) -> Self {
+        let kubeconfig =
+            std::env::temp_dir().join(format!("sidecar-{}-{}", bottle.namespace.name, bottle.name));
+        let all = run(
+            "kubectl",
+            ["config", "view", "--raw", "--minify", "--flatten"],
+            "",
+        )
+        .good();
+        std::fs::write(&kubeconfig, all).unwrap();
+        let file = kubeconfig.to_str().unwrap();
+        let token = format!("--token={}", token(bottle).trim());
+        run(
+            "kubectl",
+            [
+                "--kubeconfig",
+                file,
+                "config",
+                "set-credentials",
+                "sidecar",
+                &token,
+            ],
+            "",
+        )
+        .good();
+        run(
+            "kubectl",
+            [
+                "--kubeconfig",
+                file,
+                "config",
+                "set-context",
+                "--current",
+                "--user=sidecar",
+            ],
+            "",
+        )
+        .good();
+        Self {
+            namespace: bottle.namespace,
+            kubeconfig,
+        }
+    }
+
+    fn kubectl(&self, arguments: &[&str], input: &str) -> Said {
+        let mut all = vec![
+            "--kubeconfig",
+            self.kubeconfig.to_str().unwrap(),
+            "-n",
+            &self.namespace.name,
+        ];
+        all.extend(arguments);
+        run("kubectl", all, input)
+    }
+
+    fn create(&self, bottle: &str, name: &str, more: &str) -> Said {
+        let object = format!(
+            "apiVersion: bot-bottle.dev/v1alpha1\nkind: Proposal\nmetadata: {{name: {name}}}\nspec: {{bottle: {bottle}, bottleUID: x, tool: pipelock-block, proposedFile: a.example.com, justification: j{more}}}\n"
+        );
+        self.kubectl(&["create", "--validate=false", "-f", "-"], &object)
+    }
+}
+
+impl Drop for Sidecar<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+#[test]
+fn a_sidecars_token_serves_its_own_bottle_and_nothing_else() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let other = namespace.bottle("other", &["api.example.com"]);
+    let _call = other.ask_for("files.example.com");
+    let theirs = bottle.pending();
+    namespace
+        .apply("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: b}\n")
+        .good();
+    let sidecar = Sidecar::of(&bottle);
+    sidecar.create("demo", "demo-0123456789ab", "").good();
+    let refused = [
+        (
+            "another bottle's proposal",
+            sidecar.create("other", "other-0123456789ab", ""),
+            "own bottle only",
+        ),
+        (
+            "a decided proposal",
+            sidecar.create("demo", "demo-0123456789ac", ", decision: Approved"),
+            "created undecided",
+        ),
+        (
+            "listing",
+            sidecar.kubectl(&["get", "proposals"], ""),
+            "cannot list",
+        ),
+        (
+            "reading",
+            sidecar.kubectl(&["get", "proposal", "demo-0123456789ab"], ""),
+            "cannot get",
+        ),
+        (
+            "secrets",
+            sidecar.kubectl(&["get", "secret", "s"], ""),
+            "cannot get",
+        ),
+        (
+            "config maps",
+            sidecar.kubectl(&["get", "configmap", "demo-bottle"], ""),
+            "cannot get",
+        ),
+        (
+            "another's status",
+            sidecar.kubectl(
+                &[
+                    "patch",
+                    &theirs,
+                    "--subresource=status",
+                    "--type=merge",
+                    "-p",
+                    "{\"status\":{\"sidecar\":{\"asked\":9}}}",
+                ],
+                "",
+            ),
+            "own bottle only",
+        ),
+        (
+            "its own phase",
+            sidecar.kubectl(
+                &[
+                    "patch",
+                    "proposal/demo-0123456789ab",
+                    "--subresource=status",
+                    "--type=merge",
+                    "-p",
+                    "{\"status\":{\"phase\":\"Enforced\"}}",
+                ],
+                "",
+            ),
+            "status.sidecar only",
+        ),
+        (
+            "the decision",
+            sidecar.kubectl(
+                &[
+                    "patch",
+                    "proposal/demo-0123456789ab",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"decision\":\"Approved\"}}",
+                ],
+                "",
+            ),
+            "cannot patch",
+        ),
+        (
+            "its Bottle's spec",
+            sidecar.kubectl(
+                &[
+                    "patch",
+                    "bottle/demo",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"allowlist\":[]}}",
+                ],
+                "",
+            ),
+            "cannot patch",
+        ),
+    ];
+    for (what, said, fragment) in refused {
+        let text = said.bad();
+        assert!(text.contains(fragment), "{what}: {text}");
+    }
+}
+
+#[test]
+fn a_bottle_made_again_under_the_same_name_inherits_no_grant() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    namespace
+        .edit(&proposal, "s/decision: Pending/decision: Approved/")
+        .good();
+    call.answer();
+    bottle.reaches("files.example.com");
+    namespace.kubectl(["delete", "bottle", "demo"]).good();
+    bottle.phase_is(&proposal, "Orphaned");
+    let again = namespace.bottle("demo", &["api.example.com"]);
+    again.does_not_reach("files.example.com");
+    again.reaches("api.example.com");
+    assert_eq!(namespace.field(&proposal, ".status.phase"), "Orphaned");
+}
+
+#[test]
+fn nobody_decides_in_anothers_name() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let _call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    let forged = "{\"spec\":{\"decision\":\"Approved\",\"decidedBy\":\"somebody else\"}}";
+    let said = namespace
+        .kubectl(["patch", &proposal, "--type=merge", "-p", forged])
+        .bad();
+    assert!(
+        said.contains("decidedBy and decidedAt are filled in"),
+        "{said}"
+    );
+    bottle.does_not_reach("files.example.com");
+}
