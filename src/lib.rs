@@ -16,6 +16,7 @@
 //! - [`prepare`]: the role that lays the lock (`prepare::lock` is CORE) and shares `seal`
 //! - [`seal`]: the first process of the agent's container (`seal::merge` and `seal::attempts` are CORE)
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
+//! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
 //! - [`roles`]: the sidecars as subcommands
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
@@ -24,6 +25,7 @@ pub mod api;
 pub mod cluster;
 pub mod config;
 pub mod config_directory;
+pub mod demo;
 pub mod egress;
 pub mod names;
 pub mod plan;

@@ -1,6 +1,6 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
-use crate::supervise::mcp;
+use crate::supervise::{mcp, options};
 use crate::{egress, prepare, telemetry};
 use std::process::ExitCode;
 
@@ -8,9 +8,9 @@ use std::process::ExitCode;
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Role {
     /// MCP server: the tools with which an agent asks.
-    Mcp(mcp::Options),
+    Mcp(options::Options),
     /// Without MCP server: only reports to the Bottle which config is enforced.
-    Report(mcp::Sidecar),
+    Report(options::Sidecar),
     /// Forward proxy that keeps the allowlist.
     Egress(egress::Options),
     /// Before all others: lays the lock, resolves secrets, shares seal.
@@ -33,6 +33,15 @@ pub fn main(role: Role) -> ExitCode {
     // A name that is being looked up, or a file that is being written, holds nobody up.
     runtime.shutdown_background();
     ended
+}
+
+/// Has the kernel end this process (SIGTERM) when the one that started it is gone, however that ended.
+pub fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        // Without it the parent still ends us itself, unless it is killed.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGTERM);
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

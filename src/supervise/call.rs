@@ -4,26 +4,24 @@
 //! *Guarantees.* A caller that goes away at any point loses nothing: the proposal stays, and the same call finds it
 //! again. An approval is answered only while the view says that the proxies enforce what it is in.
 
+mod ask;
+
 use super::answer;
-use super::registry::{self, Registry};
-use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
-use super::store::{Proposal, Put, Standing, Store, StoreError};
+use super::registry::Registry;
+use super::rpc::{INTERNAL_ERROR, RpcError};
+use super::store::{Proposal, Store, StoreError};
 use super::tools::Question;
 use super::view::View;
 use crate::config::decisions::{Answer, Decided};
-use crate::config::{hex, proposal_name::proposal_name};
 use crate::telemetry::chain;
+use ask::Asked;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// First and longest pause between two tries of the store; each one doubles.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// How often a proposal that changes under our hands is looked at again before that counts as a failure.
-const MAX_RACES: u32 = 20;
-
 /// Whose questions these are, and how the store's decisions arrive.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -89,11 +87,10 @@ impl<S: Store> Desk<S> {
     /// Everything else waits.
     pub fn begin(&self, question: Question) -> Waiting {
         let view = self.view.clone();
-        let base = view.borrow().file(question.tool).to_owned();
         let proposal = Proposal {
             name: self.name(&question, None),
             question,
-            base,
+            base: String::new(),
         };
         Waiting {
             proposal,
@@ -152,26 +149,6 @@ impl<S: Store> Desk<S> {
         }
     }
 
-    fn name(&self, question: &Question, extra_base: Option<&str>) -> String {
-        let Settings {
-            bottle, bottle_uid, ..
-        } = &self.settings;
-        let Question {
-            tool,
-            file,
-            justification,
-            ..
-        } = question;
-        proposal_name(
-            bottle,
-            bottle_uid,
-            tool.name(),
-            file,
-            justification,
-            extra_base,
-        )
-    }
-
     /// Waits while the file is in the config and the proxies are about to enforce it; whether they do now. Asking a
     /// person for it would be asking for nothing.
     async fn being_enforced(
@@ -191,77 +168,6 @@ impl<S: Store> Desk<S> {
                 return false;
             }
         }
-    }
-
-    /// Puts the question, under another name when the old one has ended in a way that may end otherwise now.
-    async fn ask(
-        &self,
-        proposal: &mut Proposal,
-        view: &mut watch::Receiver<Arc<View>>,
-    ) -> Result<Asked, RpcError> {
-        let mut races = 0;
-        loop {
-            let place = self.registry.reserve(&view.borrow_and_update().clone());
-            let put = self.persist(proposal, place.is_ok()).await?;
-            let standing = match put {
-                Put::New => {
-                    if let Ok(place) = place {
-                        place.keep();
-                    }
-                    // An older proposal of this name is gone, and so is what was decided on it.
-                    self.registry.forget(&proposal.name);
-                    tracing::info!(
-                        proposal = proposal.name,
-                        tool = proposal.question.tool.name(),
-                        "New proposal"
-                    );
-                    return Ok(Asked::Number(1));
-                }
-                Put::Absent => {
-                    return Err(RpcError::new(
-                        INVALID_PARAMS,
-                        place.err().unwrap_or(registry::PENDING_LIMIT),
-                    ));
-                }
-                Put::Exists(standing) => standing,
-            };
-            let anew = self.name(
-                &proposal.question,
-                Some(&hex(&Sha256::digest(&proposal.base))),
-            );
-            if standing.ended && standing.base != proposal.base && proposal.name != anew {
-                proposal.name = anew;
-                continue;
-            }
-            if let Some(decided) = standing.decision {
-                return Ok(Asked::Decided(decided));
-            }
-            if standing.answered < standing.asked {
-                return Ok(Asked::Number(standing.asked));
-            }
-            if let Some(number) = self.persist_again(proposal, &standing).await? {
-                return Ok(Asked::Number(number));
-            }
-            races += 1;
-            if races > MAX_RACES {
-                return Err(RpcError::new(
-                    INTERNAL_ERROR,
-                    "asking the proposal again failed; call again",
-                ));
-            }
-        }
-    }
-
-    async fn persist(&self, proposal: &Proposal, create: bool) -> Result<Put, RpcError> {
-        retry(|| self.store.put(proposal, create)).await
-    }
-
-    async fn persist_again(
-        &self,
-        proposal: &Proposal,
-        standing: &Standing,
-    ) -> Result<Option<i64>, RpcError> {
-        retry(|| self.store.ask_again(proposal, standing)).await
     }
 
     async fn decision(
@@ -321,40 +227,10 @@ impl<S: Store> Desk<S> {
     }
 }
 
-enum Asked {
-    Number(i64),
-    Decided(Decided),
-}
-
 fn ended(decided: &Decided, closes: Option<(String, i64)>) -> Ended {
     Ended {
         outcome: Ok(answer::decided(decided)),
         closes,
-    }
-}
-
-/// Tries until the store answers or refuses; the caller's client waits meanwhile, and may give up.
-async fn retry<T, F>(mut operation: impl FnMut() -> F) -> Result<T, RpcError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut pause = RETRY.0;
-    loop {
-        match operation().await {
-            Ok(value) => return Ok(value),
-            Err(StoreError::Limit(message)) => return Err(RpcError::new(INVALID_PARAMS, message)),
-            Err(error @ StoreError::Refused { .. }) => {
-                return Err(RpcError::new(
-                    INTERNAL_ERROR,
-                    format!("{error}. Correct what it names, and call again"),
-                ));
-            }
-            Err(error @ StoreError::Failed { .. }) => {
-                tracing::warn!(error = chain(&error), "Trying again to record a proposal");
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RETRY.1);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod http;
 pub mod mcp;
 pub mod methods;
+pub mod options;
 mod registry;
 pub mod report;
 pub mod rpc;

@@ -6,6 +6,7 @@
 )]
 
 mod attempt;
+mod demo;
 mod egress;
 mod lock;
 mod mcp;

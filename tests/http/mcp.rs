@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod fake_api;
 mod kubernetes;
 mod many;
 mod process;

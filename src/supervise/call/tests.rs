@@ -1,165 +1,12 @@
 //! The blocked call over a fake store: no cluster, no files, no clock but a paused one.
 
-use super::*;
-use crate::config::Files;
-use crate::config::decisions::Decisions;
-use crate::supervise::tools;
-use serde_json::json;
-use std::collections::HashMap;
-use std::sync::Mutex;
+mod bench;
 
-/// Keeps proposals in memory, as Kubernetes does: decided elsewhere, asked and answered counted.
-#[derive(Default)]
-struct FakeStore {
-    kept: Mutex<HashMap<String, Kept>>,
-    fail: Mutex<Vec<StoreError>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Kept {
-    base: String,
-    asked: i64,
-    answered: i64,
-    ended: bool,
-}
-
-impl Store for FakeStore {
-    async fn put(&self, proposal: &Proposal, create: bool) -> Result<Put, StoreError> {
-        if let Some(error) = self.fail.lock().unwrap().pop() {
-            return Err(error);
-        }
-        let mut kept = self.kept.lock().unwrap();
-        if let Some(Kept {
-            base,
-            asked,
-            answered,
-            ended,
-        }) = kept.get(&proposal.name).cloned()
-        {
-            let version = String::new();
-            return Ok(Put::Exists(Standing {
-                asked,
-                answered,
-                ended,
-                base,
-                version,
-                decision: None,
-            }));
-        }
-        if !create {
-            return Ok(Put::Absent);
-        }
-        let new = Kept {
-            base: proposal.base.clone(),
-            asked: 1,
-            answered: 0,
-            ended: false,
-        };
-        kept.insert(proposal.name.clone(), new);
-        Ok(Put::New)
-    }
-
-    async fn ask_again(
-        &self,
-        proposal: &Proposal,
-        standing: &Standing,
-    ) -> Result<Option<i64>, StoreError> {
-        let mut kept = self.kept.lock().unwrap();
-        let kept = kept.get_mut(&proposal.name).unwrap();
-        kept.asked = standing.answered + 1;
-        Ok(Some(kept.asked))
-    }
-
-    async fn answered(&self, name: &str, asked: i64) -> Result<(), StoreError> {
-        self.kept.lock().unwrap().get_mut(name).unwrap().answered = asked;
-        Ok(())
-    }
-}
-
-struct Bench {
-    desk: Arc<Desk<FakeStore>>,
-    view: watch::Sender<Arc<View>>,
-}
-
-fn view(allowlist: &str, decisions: Vec<Decided>, enforced: bool) -> Arc<View> {
-    let files = Files {
-        allowlist: allowlist.to_owned(),
-        ..Files::default()
-    };
-    let decisions = Decisions {
-        decisions,
-        limits: None,
-    };
-    let mut view = View::new(Some(files), allowlist.to_owned()).with_decisions(decisions);
-    view.enforced = enforced;
-    Arc::new(view)
-}
-
-fn bench(grace: Duration) -> Bench {
-    let (sender, receiver) = watch::channel(view("a.example\n", vec![], true));
-    let settings = Settings {
-        bottle: "demo".to_owned(),
-        bottle_uid: "uid".to_owned(),
-        grace,
-    };
-    Bench {
-        desk: Arc::new(Desk::new(Arc::default(), receiver, settings)),
-        view: sender,
-    }
-}
-
-impl Bench {
-    fn question(&self, allowlist: &str, why: &str) -> Question {
-        let params = json!({"name": "pipelock-block", "arguments": {"allowlist": allowlist, "justification": why}});
-        tools::validate(&params, &self.desk.view()).unwrap()
-    }
-
-    /// Calls, waits until the store has it, and returns the call and the proposal's name.
-    async fn ask(&self, allowlist: &str, why: &str) -> (tokio::task::JoinHandle<Ended>, String) {
-        let mut waiting = self.desk.begin(self.question(allowlist, why));
-        let name = waiting.proposal.name.clone();
-        let desk = Arc::clone(&self.desk);
-        let call = tokio::spawn(async move { desk.wait(&mut waiting).await });
-        settle().await;
-        (call, name)
-    }
-
-    fn kept(&self, name: &str) -> Kept {
-        self.desk.store.kept.lock().unwrap()[name].clone()
-    }
-
-    async fn finish(&self, call: tokio::task::JoinHandle<Ended>) -> String {
-        let ended = call.await.unwrap();
-        if let Some((name, asked)) = &ended.closes {
-            self.desk.close(name, *asked).await;
-        }
-        text(&ended)
-    }
-}
-
-/// Lets every task run until it waits; one thread, so a fixed number of turns is enough.
-async fn settle() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-}
-
-fn text(ended: &Ended) -> String {
-    match &ended.outcome {
-        Ok(value) => value["content"][0]["text"].as_str().unwrap().to_owned(),
-        Err(error) => format!("{}: {}", error.code, error.message),
-    }
-}
-
-fn decided(proposal: &str, asked: i64, status: Answer) -> Decided {
-    Decided {
-        proposal: proposal.to_owned(),
-        asked,
-        status,
-        notes: "words".to_owned(),
-        final_file: None,
-    }
-}
+use crate::config::decisions::Answer;
+use crate::supervise::store::StoreError;
+use bench::{bench, decided, settle, text, view};
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_file_that_means_the_one_in_force_is_approved_and_nothing_is_asked() {
@@ -186,24 +33,14 @@ async fn a_file_that_means_the_one_in_force_is_approved_and_nothing_is_asked() {
 async fn an_approval_is_answered_only_when_it_is_enforced() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            false,
-        ))
-        .unwrap();
+    bench.show(
+        "b.example",
+        vec![decided(&name, 1, Answer::Approved)],
+        false,
+    );
     settle().await;
     assert!(!call.is_finished());
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            true,
-        ))
-        .unwrap();
+    bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     assert_eq!(bench.finish(call).await, "status: approved\nnotes: words");
     assert_eq!(bench.kept(&name).answered, 1);
 }
@@ -212,14 +49,11 @@ async fn an_approval_is_answered_only_when_it_is_enforced() {
 async fn a_rejection_waits_for_no_proxy_and_is_an_error_result() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "a.example",
-            vec![decided(&name, 1, Answer::Rejected)],
-            false,
-        ))
-        .unwrap();
+    bench.show(
+        "a.example",
+        vec![decided(&name, 1, Answer::Rejected)],
+        false,
+    );
     let ended = call.await.unwrap();
     assert_eq!(ended.outcome.unwrap()["isError"], true);
 }
@@ -232,17 +66,10 @@ async fn the_same_question_attaches_and_every_caller_is_answered() {
     let (_other, different) = bench.ask("b.example", "another reason").await;
     assert_eq!(name, same);
     assert_ne!(name, different);
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            true,
-        ))
-        .unwrap();
+    bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     assert!(bench.finish(first).await.starts_with("status: approved"));
     // The operator takes the decision away as soon as one is answered.
-    bench.view.send(view("b.example", vec![], true)).unwrap();
+    bench.show("b.example", vec![], true);
     assert!(bench.finish(second).await.starts_with("status: approved"));
 }
 
@@ -250,16 +77,9 @@ async fn the_same_question_attaches_and_every_caller_is_answered() {
 async fn a_caller_that_attached_just_before_the_answer_is_answered_too() {
     let bench = bench(Duration::ZERO);
     let (first, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "a.example",
-            vec![decided(&name, 1, Answer::Rejected)],
-            true,
-        ))
-        .unwrap();
+    bench.show("a.example", vec![decided(&name, 1, Answer::Rejected)], true);
     let ended = first.await.unwrap();
-    bench.view.send(view("a.example", vec![], true)).unwrap();
+    bench.show("a.example", vec![], true);
     // Not closed yet, so the store still says: asked once, answered never.
     let (late, _) = bench.ask("b.example", "why").await;
     assert!(bench.finish(late).await.starts_with("status: rejected"));
@@ -270,30 +90,16 @@ async fn a_caller_that_attached_just_before_the_answer_is_answered_too() {
 async fn an_answered_question_asked_again_gets_its_decision_again() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "a.example",
-            vec![decided(&name, 1, Answer::Rejected)],
-            true,
-        ))
-        .unwrap();
+    bench.show("a.example", vec![decided(&name, 1, Answer::Rejected)], true);
     bench.finish(call).await;
-    bench.view.send(view("a.example", vec![], true)).unwrap();
+    bench.show("a.example", vec![], true);
     let (again, same) = bench.ask("b.example", "why").await;
     assert_eq!((name.as_str(), bench.kept(&name).asked), (same.as_str(), 2));
     assert!(
         !again.is_finished(),
         "the old answer is no answer to the new question"
     );
-    bench
-        .view
-        .send(view(
-            "a.example",
-            vec![decided(&name, 2, Answer::Rejected)],
-            true,
-        ))
-        .unwrap();
+    bench.show("a.example", vec![decided(&name, 2, Answer::Rejected)], true);
     assert!(bench.finish(again).await.starts_with("status: rejected"));
 }
 
@@ -301,14 +107,11 @@ async fn an_answered_question_asked_again_gets_its_decision_again() {
 async fn after_a_conflict_a_changed_base_makes_a_new_question_and_an_unchanged_one_does_not() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "a.example\n",
-            vec![decided(&name, 1, Answer::Rejected)],
-            true,
-        ))
-        .unwrap();
+    bench.show(
+        "a.example\n",
+        vec![decided(&name, 1, Answer::Rejected)],
+        true,
+    );
     bench.finish(call).await;
     bench
         .desk
@@ -319,11 +122,11 @@ async fn after_a_conflict_a_changed_base_makes_a_new_question_and_an_unchanged_o
         .get_mut(&name)
         .unwrap()
         .ended = true;
-    bench.view.send(view("a.example\n", vec![], true)).unwrap();
+    bench.show("a.example\n", vec![], true);
     let (_unchanged, _) = bench.ask("b.example", "why").await;
     assert_eq!(bench.kept(&name).asked, 2);
     bench.desk.close(&name, 2).await;
-    bench.view.send(view("c.example\n", vec![], true)).unwrap();
+    bench.show("c.example\n", vec![], true);
     let (_changed, _) = bench.ask("b.example", "why").await;
     assert_eq!(bench.kept(&name).asked, 2);
     let kept = bench.desk.store.kept.lock().unwrap();
@@ -335,10 +138,10 @@ async fn after_a_conflict_a_changed_base_makes_a_new_question_and_an_unchanged_o
 async fn a_call_ends_when_its_file_comes_into_force_by_another_way() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench.view.send(view("b.example", vec![], false)).unwrap();
+    bench.show("b.example", vec![], false);
     settle().await;
     assert!(!call.is_finished(), "not before it is enforced");
-    bench.view.send(view("b.example", vec![], true)).unwrap();
+    bench.show("b.example", vec![], true);
     let text = bench.finish(call).await;
     assert!(
         text.starts_with("status: approved") && text.contains("by another way"),
@@ -351,29 +154,22 @@ async fn a_call_ends_when_its_file_comes_into_force_by_another_way() {
 async fn a_file_in_force_waits_a_moment_for_the_decision_that_belongs_to_it() {
     let bench = bench(Duration::from_secs(3));
     let (call, name) = bench.ask("b.example", "why").await;
-    bench.view.send(view("b.example", vec![], true)).unwrap();
+    bench.show("b.example", vec![], true);
     settle().await;
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            true,
-        ))
-        .unwrap();
+    bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     assert!(bench.finish(call).await.contains("notes: words"));
     let (call, _) = bench.ask("c.example", "why").await;
-    bench.view.send(view("c.example", vec![], true)).unwrap();
+    bench.show("c.example", vec![], true);
     assert!(bench.finish(call).await.contains("by another way"));
 }
 
 #[tokio::test]
 async fn a_file_that_is_about_to_be_enforced_is_waited_for_and_not_asked() {
     let bench = bench(Duration::ZERO);
-    bench.view.send(view("b.example", vec![], false)).unwrap();
+    bench.show("b.example", vec![], false);
     let (call, _) = bench.ask("b.example", "why").await;
     assert!(!call.is_finished() && bench.desk.store.kept.lock().unwrap().is_empty());
-    bench.view.send(view("b.example", vec![], true)).unwrap();
+    bench.show("b.example", vec![], true);
     assert!(bench.finish(call).await.contains("already in force"));
 }
 
@@ -414,14 +210,7 @@ async fn a_failing_store_is_tried_again_and_a_refusing_one_is_not() {
         .extend([failed(), failed(), failed()]);
     let (call, name) = bench.ask("b.example", "why").await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            true,
-        ))
-        .unwrap();
+    bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     assert!(bench.finish(call).await.starts_with("status: approved"));
     let refused = StoreError::Refused {
         operation: "creating the proposal",
@@ -440,17 +229,10 @@ async fn a_failing_store_is_tried_again_and_a_refusing_one_is_not() {
 async fn a_deleted_proposal_asked_again_is_not_answered_by_its_old_decision() {
     let bench = bench(Duration::ZERO);
     let (call, name) = bench.ask("b.example", "why").await;
-    bench
-        .view
-        .send(view(
-            "b.example",
-            vec![decided(&name, 1, Answer::Approved)],
-            true,
-        ))
-        .unwrap();
+    bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     bench.finish(call).await;
     bench.desk.store.kept.lock().unwrap().clear();
-    bench.view.send(view("a.example", vec![], true)).unwrap();
+    bench.show("a.example", vec![], true);
     let (call, _) = bench.ask("b.example", "why").await;
     assert!(!call.is_finished());
 }

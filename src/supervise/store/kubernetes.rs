@@ -77,18 +77,13 @@ impl Kubernetes {
 
     fn object(&self, proposal: &Proposal) -> DynamicObject {
         let question = &proposal.question;
-        // White space means nothing in an allowlist, and may mean something in the other files.
-        let shown = |text: &str| match question.tool {
-            Tool::PipelockBlock => readable(text),
-            Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
-        };
         let mut object = DynamicObject::new(&proposal.name, &self.kind).data(json!({
             "spec": {
                 "bottle": self.bottle,
                 "bottleUID": self.bottle_uid,
                 "tool": question.tool.name(),
-                "proposedFile": shown(&question.file),
-                "baseFile": shown(&proposal.base),
+                "proposedFile": shown(question.tool, &question.file),
+                "baseFile": shown(question.tool, &proposal.base),
                 "justification": readable(&question.justification),
             },
         }));
@@ -110,15 +105,14 @@ impl Kubernetes {
     }
 
     /// How a proposal stands. We may not get it, but the answer to a patch that changes nothing shows it.
-    async fn standing(&self, name: &str) -> Result<Option<Standing>, StoreError> {
-        let patched = self.patch(name, json!({})).await?;
-        Ok(patched.as_ref().map(standing))
+    async fn standing(&self, proposal: &Proposal) -> Result<Option<Standing>, StoreError> {
+        let patched = self.patch(&proposal.name, json!({})).await?;
+        Ok(patched.map(|object| standing(&object, proposal)))
     }
 }
 
 impl Store for Kubernetes {
     async fn put(&self, proposal: &Proposal, create: bool) -> Result<Put, StoreError> {
-        let name = &proposal.name;
         for _ in 0..MAX_RACES {
             if create {
                 match self
@@ -131,7 +125,7 @@ impl Store for Kubernetes {
                     Err(error) => return Err(classify("creating the proposal", error)),
                 }
             }
-            match self.standing(name).await? {
+            match self.standing(proposal).await? {
                 Some(standing) => return Ok(Put::Exists(standing)),
                 None if !create => return Ok(Put::Absent),
                 None => {}
@@ -177,7 +171,15 @@ impl BottleStatus for Kubernetes {
     }
 }
 
-fn standing(object: &DynamicObject) -> Standing {
+/// A file as it is kept. White space means nothing in an allowlist, and may mean something in the other files.
+fn shown(tool: Tool, text: &str) -> String {
+    match tool {
+        Tool::PipelockBlock => readable(text),
+        Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
+    }
+}
+
+fn standing(object: &DynamicObject, proposal: &Proposal) -> Standing {
     let (spec, status) = (&object.data["spec"], &object.data["status"]);
     let asked = status["sidecar"]["asked"].as_i64().unwrap_or(1);
     let answered = status["sidecar"]["answered"].as_i64().unwrap_or(0);
@@ -186,7 +188,8 @@ fn standing(object: &DynamicObject) -> Standing {
         asked,
         answered,
         ended: answered >= asked && ENDED.contains(&phase),
-        base: spec["baseFile"].as_str().unwrap_or_default().to_owned(),
+        base_changed: spec["baseFile"].as_str().unwrap_or_default()
+            != shown(proposal.question.tool, &proposal.base),
         version: object.metadata.resource_version.clone().unwrap_or_default(),
         decision: None,
     }

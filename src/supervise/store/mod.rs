@@ -39,8 +39,8 @@ pub struct Standing {
     pub answered: i64,
     /// It ended in a way (conflict, expiry, failure) that may end otherwise when the file in force has changed.
     pub ended: bool,
-    /// The file in force when it was asked.
-    pub base: String,
+    /// Whether the file in force was another one when it was asked.
+    pub base_changed: bool,
     /// The store's mark of this state, for [`Store::ask_again`].
     pub version: String,
     /// The decision, where the store itself keeps it.

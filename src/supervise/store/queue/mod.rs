@@ -182,7 +182,7 @@ impl Shared {
         let name = &proposal.name;
         if let Some((file, place)) = self.directory.proposal(name)? {
             return self
-                .standing(&file, place)
+                .standing(proposal, &file, place)
                 .map(|standing| Ok(Put::Exists(standing)));
         }
         if !create {
@@ -212,12 +212,17 @@ impl Shared {
         Ok(Ok(Put::New))
     }
 
-    fn standing(&self, file: &ProposalFile, place: Place) -> Result<Standing, QueueError> {
+    fn standing(
+        &self,
+        proposal: &Proposal,
+        file: &ProposalFile,
+        place: Place,
+    ) -> Result<Standing, QueueError> {
         let open = Standing {
             asked: 1,
             answered: 0,
             ended: false,
-            base: file.base_file.clone(),
+            base_changed: file.base_file != proposal.base,
             version: String::new(),
             decision: None,
         };

@@ -235,8 +235,13 @@ async fn after_a_conflict_the_base_of_the_old_question_is_told() {
     let Ok(Put::Exists(standing)) = queue.put(&proposal("demo-1"), true).await else {
         panic!()
     };
-    assert!(standing.ended);
-    assert_eq!(standing.base, "a.example\n");
+    assert!(standing.ended && !standing.base_changed);
+    let mut later = proposal("demo-1");
+    later.base = "c.example\n".to_owned();
+    let Ok(Put::Exists(standing)) = queue.put(&later, true).await else {
+        panic!()
+    };
+    assert!(standing.base_changed);
 }
 
 #[test]
