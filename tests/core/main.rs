@@ -5,11 +5,8 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "helpers are tests too"
-)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't set itself up has failed"
+    clippy::too_many_lines,
+    reason = "helpers are tests too, and a table is long"
 )]
 
 mod agents;

@@ -338,7 +338,7 @@ fn what_goes_wrong_in_the_pod_shows_in_the_conditions() {
     ];
     for (container, state, reason, fragment) in rows {
         let mut world = World::running();
-        world.container_state(container, state);
+        world.container_state(container, &state);
         world.settle();
         let (status, found, message) = world.ready();
         assert_eq!(

@@ -211,7 +211,7 @@ fn a_volume_that_reaches_out_of_the_pod_is_found() {
             spec.volumes
                 .as_mut()
                 .unwrap()
-                .push(serde_json::from_value(volume.clone()).unwrap())
+                .push(serde_json::from_value(volume.clone()).unwrap());
         });
         assert_eq!(found, [Leak::VolumeKind("user-more".into())], "{source}");
     }

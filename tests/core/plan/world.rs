@@ -164,7 +164,7 @@ impl World {
     }
 
     /// Sets the state of one container.
-    pub fn container_state(&mut self, name: &str, state: ContainerState) {
+    pub fn container_state(&mut self, name: &str, state: &ContainerState) {
         let status = self.pod.as_mut().unwrap().status.as_mut().unwrap();
         let all = status
             .init_container_statuses
