@@ -14,8 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-/// Request line and headers.
-const MAX_HEAD: usize = 64 * 1024;
+/// Request line and headers, and what a connection buffers of a body: each waiting call keeps its buffer.
+const MAX_HEAD: usize = 16 * 1024;
 /// How long a client may take for them.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long, and how much, a closing connection is still read. A socket that is closed with unread bytes is reset,
