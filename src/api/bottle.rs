@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
     kind = "Bottle",
     namespaced,
     shortname = "bt",
-    category = "bottles",
+    category = "bot-bottle",
     status = "BottleStatus",
     derive = "PartialEq",
     derive = "Default",

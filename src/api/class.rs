@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
     kind = "BottleClass",
     plural = "bottleclasses",
     shortname = "btc",
-    category = "bottles",
+    category = "bot-bottle",
     derive = "PartialEq",
     derive = "Default",
     doc = "Defaults that many bottles share: image, MCP servers, hosts. Cluster-wide, for administrators.",

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
     kind = "Proposal",
     namespaced,
     shortname = "prop",
-    category = "bottles",
+    category = "bot-bottle",
     status = "ProposalStatus",
     derive = "PartialEq",
     doc = "A change that an agent asks for. Decide with kubectl edit: set spec.decision to Approved or Rejected.",

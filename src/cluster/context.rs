@@ -16,6 +16,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Shared by all reconciles.
 pub struct Context {
@@ -24,6 +25,8 @@ pub struct Context {
     pub(super) settings: Settings,
     pub(super) notifier: Notifier,
     pub(super) visible: Visible,
+    /// Whether the caches are filled. Many wait for this; a store's own `wait_until_ready` wakes only one of them.
+    pub(super) filled: watch::Receiver<bool>,
 }
 
 /// The caches, each fed by one watch.
@@ -38,7 +41,7 @@ pub(super) struct Caches {
 }
 
 impl Caches {
-    /// Waits until every cache holds what the API server had at the start.
+    /// Waits until every cache holds what the API server had at the start. To be called once.
     pub async fn ready(&self) -> Result<(), Error> {
         let Self {
             proposals,

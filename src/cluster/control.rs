@@ -30,6 +30,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, future::Future, hash::Hash, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// Reconciles that run at once; each is a handful of requests, and two cores serve about this many.
 const CONCURRENCY: u16 = 16;
@@ -45,7 +46,7 @@ pub async fn run(
     client: Client,
     settings: Settings,
     ready: impl FnOnce(),
-    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let ours = watcher::Config::default().labels(&format!(
         "{}={}",
@@ -61,7 +62,9 @@ pub async fn run(
         cached::<ServiceAccount>(&client, ours.clone());
     let (role_bindings, role_binding_changes) = cached::<RoleBinding>(&client, ours.clone());
     let (network_policies, network_policy_changes) = cached::<NetworkPolicy>(&client, ours);
+    let (fill, filled) = watch::channel(false);
     let context = Arc::new(Context {
+        filled,
         notifier: Notifier::new(client.clone(), None),
         caches: Caches {
             proposals,
@@ -77,8 +80,7 @@ pub async fn run(
         client: client.clone(),
     });
     let controller = Controller::new(Api::<Guarded>::all(client), all)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .graceful_shutdown_on(shutdown);
+        .with_config(controller::Config::default().concurrency(CONCURRENCY));
     let bottles = controller.store();
     let in_namespace = |bottles: &Store<Guarded>| {
         let bottles = bottles.clone();
@@ -126,6 +128,7 @@ pub async fn run(
         .run(reconcile, on_error, context.clone());
     let filled = async {
         context.caches.ready().await?;
+        fill.send_replace(true);
         ready();
         Ok(())
     };
@@ -133,8 +136,11 @@ pub async fn run(
         let context = context.clone();
         async move { after(context, result) }
     });
-    let (filled, ()) = futures::join!(filled, worked);
-    filled
+    // Every step can be taken again by a successor, so nothing has to be waited for at the end.
+    tokio::select! {
+        (filled, ()) = async { futures::join!(filled, worked) } => filled,
+        () = shutdown => Ok(()),
+    }
 }
 
 /// A cache and the changes that fill it.
@@ -158,7 +164,16 @@ where
 }
 
 async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
-    context.caches.ready().await?;
+    if context
+        .filled
+        .clone()
+        .wait_for(|filled| *filled)
+        .await
+        .is_err()
+    {
+        // The operator ends.
+        return Ok(Action::await_change());
+    }
     let bottle = match &bottle.0 {
         Ok(bottle) => bottle,
         Err(invalid) => {

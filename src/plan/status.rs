@@ -219,6 +219,11 @@ fn is_missing_secret(prepared: &Fact) -> bool {
 fn settings_rendered(problem: Option<&Problem>) -> Fact {
     match problem {
         Some(Problem::Settings(error)) => Fact::new(FALSE, "SettingsFailed", error.to_string()),
+        Some(_) => Fact::new(
+            UNKNOWN,
+            "NotRendered",
+            "nothing is rendered while the Bottle is not ready for it",
+        ),
         _ => Fact::new(TRUE, "Rendered", "the agent's settings are rendered"),
     }
 }

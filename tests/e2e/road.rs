@@ -266,10 +266,17 @@ fn the_second_of_two_editors_is_told_not_lost() {
         "",
     );
     std::fs::remove_file(&script).unwrap();
+    // kubectl keeps what was typed, with the API server's words above it.
     let message = said.bad();
+    let kept = message
+        .split('"')
+        .find(|part| part.contains("kubectl-edit"))
+        .unwrap();
+    let kept_text = std::fs::read_to_string(kept).unwrap();
+    std::fs::remove_file(kept).unwrap();
     assert!(
-        message.contains("a pending Proposal becomes Approved or Rejected"),
-        "{message}"
+        kept_text.contains("a pending Proposal becomes Approved or Rejected"),
+        "{message} {kept_text}"
     );
     assert!(call.answer().contains("status: rejected"));
     assert_eq!(namespace.field(&proposal, ".spec.decision"), "Rejected");

@@ -82,6 +82,73 @@ impl<'a> Sidecar<'a> {
     }
 }
 
+impl Sidecar<'_> {
+    /// A merge patch. kubectl reads before it patches, and a sidecar may not read.
+    fn patch(&self, path: &str, body: &str) -> Said {
+        let file = self.kubeconfig.to_str().unwrap();
+        let value = |path: &str| {
+            run(
+                "kubectl",
+                [
+                    "--kubeconfig",
+                    file,
+                    "config",
+                    "view",
+                    "--raw",
+                    "-o",
+                    &format!("jsonpath={{{path}}}"),
+                ],
+                "",
+            )
+            .good()
+        };
+        let authority = self.kubeconfig.with_extension("ca");
+        run(
+            "sh",
+            [
+                "-c",
+                &format!(
+                    "echo '{}' | base64 -d > {}",
+                    value(".clusters[0].cluster.certificate-authority-data"),
+                    authority.display()
+                ),
+            ],
+            "",
+        )
+        .good();
+        let url = format!(
+            "{}/apis/bot-bottle.dev/v1alpha1/namespaces/{}/{path}",
+            value(".clusters[0].cluster.server"),
+            self.namespace.name
+        );
+        let bearer = format!(
+            "Authorization: Bearer {}",
+            value(".users[?(@.name==\"sidecar\")].user.token")
+        );
+        let said = run(
+            "curl",
+            [
+                "-sS",
+                "--fail-with-body",
+                "--cacert",
+                authority.to_str().unwrap(),
+                "-H",
+                &bearer,
+                "-H",
+                "Content-Type: application/merge-patch+json",
+                "-X",
+                "PATCH",
+                "-d",
+                body,
+                &url,
+            ],
+            "",
+        );
+        std::fs::remove_file(authority).unwrap();
+        said
+    }
+}
+
 impl Drop for Sidecar<'_> {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.kubeconfig);
@@ -100,6 +167,10 @@ fn a_sidecars_token_serves_its_own_bottle_and_nothing_else() {
         .good();
     let sidecar = Sidecar::of(&bottle);
     sidecar.create("demo", "demo-0123456789ab", "").good();
+    let answered = "{\"status\":{\"sidecar\":{\"answered\":1}}}";
+    sidecar
+        .patch("proposals/demo-0123456789ab/status", answered)
+        .good();
     let refused = [
         (
             "another bottle's proposal",
@@ -133,60 +204,31 @@ fn a_sidecars_token_serves_its_own_bottle_and_nothing_else() {
         ),
         (
             "another's status",
-            sidecar.kubectl(
-                &[
-                    "patch",
-                    &theirs,
-                    "--subresource=status",
-                    "--type=merge",
-                    "-p",
-                    "{\"status\":{\"sidecar\":{\"asked\":9}}}",
-                ],
-                "",
+            sidecar.patch(
+                &(theirs.replace("proposal/", "proposals/") + "/status"),
+                "{\"status\":{\"sidecar\":{\"asked\":9}}}",
             ),
             "own bottle only",
         ),
         (
             "its own phase",
-            sidecar.kubectl(
-                &[
-                    "patch",
-                    "proposal/demo-0123456789ab",
-                    "--subresource=status",
-                    "--type=merge",
-                    "-p",
-                    "{\"status\":{\"phase\":\"Enforced\"}}",
-                ],
-                "",
+            sidecar.patch(
+                "proposals/demo-0123456789ab/status",
+                "{\"status\":{\"phase\":\"Enforced\"}}",
             ),
             "status.sidecar only",
         ),
         (
             "the decision",
-            sidecar.kubectl(
-                &[
-                    "patch",
-                    "proposal/demo-0123456789ab",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"decision\":\"Approved\"}}",
-                ],
-                "",
+            sidecar.patch(
+                "proposals/demo-0123456789ab",
+                "{\"spec\":{\"decision\":\"Approved\"}}",
             ),
             "cannot patch",
         ),
         (
             "its Bottle's spec",
-            sidecar.kubectl(
-                &[
-                    "patch",
-                    "bottle/demo",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"allowlist\":[]}}",
-                ],
-                "",
-            ),
+            sidecar.patch("bottles/demo", "{\"spec\":{\"allowlist\":[]}}"),
             "cannot patch",
         ),
     ];
