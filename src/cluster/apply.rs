@@ -37,7 +37,11 @@ pub async fn apply(
         Action::CreatePod(pod) => target.create_pod(*pod).await?,
         Action::DeletePod { name, uid, why } => target.delete_pod(&name, uid, why).await?,
         Action::PatchPodImage { image } => target.patch_image(&image).await?,
-        Action::ResizePod { resources, hash } => target.resize(resources, &hash).await?,
+        Action::ResizePod {
+            resources,
+            hash,
+            uid,
+        } => target.resize(resources, &hash, uid).await?,
         Action::TouchPod { value } => {
             target
                 .annotate(names::ANNOTATION_CONFIG_TOUCH, &value)
@@ -211,13 +215,23 @@ impl Target<'_> {
             .await
     }
 
-    async fn resize(&self, resources: Resources, hash: &str) -> Result<(), Error> {
+    async fn resize(&self, resources: Resources, hash: &str, uid: String) -> Result<(), Error> {
         let name = self.pod_name();
         let body = json!({"spec": {"containers": [{"name": names::container::AGENT, "resources": resources}]}});
-        self.pods()
+        let resized = self
+            .pods()
             .patch_subresource("resize", &name, &params(), &Patch::Strategic(body))
-            .await
-            .map_err(Error::api("resize Pod", &name))?;
+            .await;
+        match resized {
+            Ok(_) => {}
+            // An older cluster, or a change that no running pod can take: a new pod has the new resources.
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 405 | 422) => {
+                return self
+                    .delete_pod(&name, uid, "its resources can't change in place")
+                    .await;
+            }
+            Err(error) => return Err(Error::api("resize Pod", &name)(error)),
+        }
         self.annotate(names::ANNOTATION_RESOURCES_HASH, hash).await
     }
 

@@ -82,6 +82,7 @@ pub fn decide(
             hash: annotation(&wanted, ANNOTATION_RESOURCES_HASH)
                 .unwrap_or_default()
                 .to_owned(),
+            uid: seen.metadata.uid.clone().unwrap_or_default(),
         });
     }
     touch(&mut plan, seen, content, delivered, now);
@@ -105,7 +106,7 @@ fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
             "the Bottle, its class or the operator changed in a way that a running pod can't take",
         );
     }
-    let ended = super::status::agent_ended(seen).is_some();
+    let ended = super::status::ended(seen).is_some();
     (ended && agent_image(seen) != Some(&spec.image))
         .then_some("the agent has ended and its image changed")
 }

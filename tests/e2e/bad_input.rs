@@ -249,3 +249,66 @@ fn a_namespace_can_be_deleted_with_bottles_in_it() {
     )
     .good();
 }
+
+/// The CRD as it was before, put back whatever happens.
+struct LooseSchema;
+
+impl LooseSchema {
+    fn new() -> Self {
+        let path = "/spec/versions/0/schema/openAPIV3Schema";
+        let patch = format!(
+            r#"[{{"op":"replace","path":"{path}/properties/spec","value":{{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}},{{"op":"remove","path":"{path}/x-kubernetes-validations"}}]"#
+        );
+        run(
+            "kubectl",
+            [
+                "patch",
+                "crd",
+                "bottles.bot-bottle.dev",
+                "--type=json",
+                "-p",
+                &patch,
+            ],
+            "",
+        )
+        .good();
+        Self
+    }
+}
+
+impl Drop for LooseSchema {
+    fn drop(&mut self) {
+        let file = crate::support::repository().join("crds/bottles.yaml");
+        let file = file.to_str().unwrap();
+        run(
+            "kubectl",
+            ["apply", "--server-side", "--force-conflicts", "-f", file],
+            "",
+        )
+        .good();
+    }
+}
+
+#[test]
+fn a_bottle_that_can_not_be_decoded_hurts_itself_only() {
+    let namespace = Namespace::new();
+    // As an older version of the schema might have let it in.
+    let loose = LooseSchema::new();
+    eventually("the broken Bottle is stored", PATIENCE, || {
+        let said = namespace.apply(
+            "apiVersion: bot-bottle.dev/v1alpha1\nkind: Bottle\nmetadata: {name: broken}\nspec: {agent: [1, 2]}\n",
+        );
+        if said.ok { Ok(()) } else { Err(said.all()) }
+    });
+    drop(loose);
+    eventually("its Event says so", PATIENCE, || {
+        let events = namespace.kubectl(["get", "events"]).out;
+        if events.contains("Undecodable") {
+            Ok(())
+        } else {
+            Err(events)
+        }
+    });
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    bottle.reaches("api.example.com");
+}

@@ -346,3 +346,60 @@ fn image_and_command_change_as_the_design_says() {
             .contains("sleep 100000")
     );
 }
+
+#[test]
+fn an_image_and_resources_change_in_place_while_the_sidecars_stay() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let uid = namespace.field("pod/demo-bottle", ".metadata.uid");
+    bottle
+        .shell("echo kept > /bottle/home/note; echo kept > /bottle/workspace/note")
+        .good();
+    let yaml = bottle_yaml("demo", &["api.example.com"])
+        .replace("agent-example:dev", "tiny:dev")
+        .replace(
+            "kind: claude",
+            "kind: claude\n    resources: {requests: {cpu: 20m}, limits: {memory: 256Mi}}",
+        );
+    namespace.apply(&yaml).good();
+    eventually("the agent runs in the new image", PATIENCE, || {
+        let said = bottle.shell("cat /bottle/home/note /bottle/workspace/note; busybox | head -1");
+        if said.ok && said.out.contains("BusyBox") {
+            Ok(assert_eq!(said.out.matches("kept").count(), 2))
+        } else {
+            Err(said.all())
+        }
+    });
+    bottle.ready();
+    assert_eq!(namespace.field("pod/demo-bottle", ".metadata.uid"), uid);
+    let statuses = ".status.containerStatuses[?(@.name==\"supervise\")].restartCount";
+    assert_eq!(namespace.field("pod/demo-bottle", statuses), "0");
+    eventually("the resources are in force", PATIENCE, || {
+        let path = ".status.containerStatuses[?(@.name==\"agent\")].resources";
+        let resources = namespace.field("pod/demo-bottle", path);
+        if resources.contains("20m") && resources.contains("256Mi") {
+            Ok(())
+        } else {
+            Err(resources)
+        }
+    });
+}
+
+#[test]
+fn a_bottle_that_may_not_ask_has_no_server_and_no_settings_entry() {
+    let namespace = Namespace::new();
+    let yaml =
+        bottle_yaml("demo", &["api.example.com"]).replace("spec:", "spec:\n  supervise: false");
+    namespace.apply(&yaml).good();
+    let bottle = crate::support::Bottle {
+        namespace: &namespace,
+        name: "demo".into(),
+    };
+    bottle.ready();
+    bottle.reaches("api.example.com");
+    bottle.does_not_reach("files.example.com");
+    let asked = bottle.shell("curl -s -m 3 http://supervise:9100/health");
+    assert!(!asked.ok, "{}", asked.all());
+    let settings = bottle.shell("cat ~/.claude.json 2>/dev/null; true").good();
+    assert!(!settings.contains("supervise:9100"), "{settings}");
+}

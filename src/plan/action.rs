@@ -1,0 +1,187 @@
+//! A plan: the writes in their order, and when to look again.
+
+use crate::{
+    api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
+    proposal::{
+        condition,
+        progress::{self, Notice, Progress},
+    },
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt as _;
+
+/// One write. The order of a plan's actions is the order in which they must happen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Store a Proposal's status; first, so that a grant has its sequence before anybody can see it.
+    ApplyProposalStatus {
+        /// Name of the Proposal.
+        name: String,
+        /// The status, `sidecar` apart.
+        status: Box<ProposalStatus>,
+    },
+    /// Make the ConfigMap.
+    CreateConfigMap(Box<ConfigMap>),
+    /// Bring the ConfigMap up to date: new config and decisions in one write.
+    ApplyConfigMap(Box<ConfigMap>),
+    /// Make the pod.
+    CreatePod(Box<Pod>),
+    /// Take the pod away; the next plan makes another.
+    DeletePod {
+        /// Name of the pod.
+        name: String,
+        /// Its uid: never delete a successor.
+        uid: String,
+        /// Why, for an Event.
+        why: &'static str,
+    },
+    /// Change the agent's image in place.
+    PatchPodImage {
+        /// The new image.
+        image: String,
+    },
+    /// Change the agent's CPU and memory in place.
+    ResizePod {
+        /// The new resources.
+        resources: Resources,
+        /// Their hash, for the annotation.
+        hash: String,
+        /// The pod's uid: where it can't be resized it is replaced.
+        uid: String,
+    },
+    /// Touch the pod, so that the kubelet refreshes the ConfigMap's mount at once.
+    TouchPod {
+        /// The annotation's value.
+        value: String,
+    },
+    /// Store the Bottle's status.
+    ApplyBottleStatus(Box<BottleStatus>),
+    /// Tell people, on the Bottle and, when it is about one, on the Proposal.
+    Notify {
+        /// Name of the Proposal that it is about.
+        proposal: Option<String>,
+        /// What to say.
+        notice: Notice,
+    },
+}
+
+/// What must be done, and when to look again without being called.
+#[derive(Clone, Debug, Default)]
+#[must_use = "an unapplied plan changes nothing"]
+pub struct Plan {
+    /// The writes, in order.
+    pub actions: Vec<Action>,
+    /// The next moment at which time alone changes something.
+    pub recheck: Option<Timestamp>,
+}
+
+impl Plan {
+    pub(super) fn look_again(&mut self, at: Option<Timestamp>) {
+        self.recheck = match (self.recheck, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Proposals of a Bottle that had this name before.
+    pub(super) fn orphan_others(&mut self, proposals: &[Proposal], uid: &str, now: Timestamp) {
+        for other in proposals.iter().filter(|one| one.spec.bottle_uid != uid) {
+            if let Some(status) = progress::orphan(other, now) {
+                self.actions.push(Action::ApplyProposalStatus {
+                    name: other.name_any(),
+                    status: Box::new(status),
+                });
+            }
+        }
+    }
+
+    pub(super) fn store_progress(&mut self, proposals: &[&Proposal], progressed: &[Progress]) {
+        for (proposal, progress) in proposals.iter().zip(progressed) {
+            let stored = ProposalStatus {
+                sidecar: None,
+                ..proposal.status.clone().unwrap_or_default()
+            };
+            if stored != progress.status {
+                self.actions.push(Action::ApplyProposalStatus {
+                    name: proposal.name_any(),
+                    status: Box::new(progress.status.clone()),
+                });
+            }
+        }
+    }
+
+    pub(super) fn store_status(&mut self, bottle: &Bottle, status: BottleStatus) {
+        let stored = bottle.status.clone().unwrap_or_default();
+        if stored.conditions_without_times() != status.conditions_without_times()
+            || (BottleStatus {
+                sidecar: None,
+                conditions: Vec::new(),
+                ..stored
+            }) != (BottleStatus {
+                conditions: Vec::new(),
+                ..status.clone()
+            })
+        {
+            if let Some(notice) = not_ready(bottle, &status) {
+                self.notify(None, notice);
+            }
+            self.actions
+                .push(Action::ApplyBottleStatus(Box::new(status)));
+        }
+    }
+
+    pub(super) fn notify_progress(&mut self, proposals: &[&Proposal], progressed: Vec<Progress>) {
+        for (proposal, progress) in proposals.iter().zip(progressed) {
+            for notice in progress.notices {
+                self.notify(Some(proposal.name_any()), notice);
+            }
+        }
+    }
+
+    pub(super) fn notify(&mut self, proposal: Option<String>, notice: Notice) {
+        self.actions.push(Action::Notify { proposal, notice });
+    }
+}
+
+/// An Event when the bottle becomes not ready for a reason that a person has to see to.
+fn not_ready(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
+    const EXPECTED: [&str; 6] = [
+        "Starting",
+        "ConfigNotEnforced",
+        "Suspended",
+        "Finished",
+        "Replacing",
+        "Running",
+    ];
+    let reason_of = |status: &BottleStatus| {
+        condition::get(&status.conditions, "Ready").map(|ready| ready.reason.clone())
+    };
+    let new = condition::get(&status.conditions, "Ready")?;
+    let old = bottle.status.as_ref().and_then(reason_of);
+    if EXPECTED.contains(&new.reason.as_str()) || old.as_deref() == Some(new.reason.as_str()) {
+        return None;
+    }
+    Some(Notice {
+        warning: true,
+        reason: "NotReady",
+        note: format!("{}: {}", new.reason, new.message),
+    })
+}
+
+impl BottleStatus {
+    /// The conditions but for when they changed.
+    fn conditions_without_times(&self) -> Vec<(&str, &str, &str, &str)> {
+        self.conditions
+            .iter()
+            .map(|one| {
+                (
+                    one.type_.as_str(),
+                    one.status.as_str(),
+                    one.reason.as_str(),
+                    one.message.as_str(),
+                )
+            })
+            .collect()
+    }
+}

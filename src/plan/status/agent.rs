@@ -1,0 +1,178 @@
+//! Phase and readiness of a Bottle by its pod.
+
+use super::facts::{Fact, is_missing_secret};
+use crate::{
+    api::BottlePhase,
+    names::container,
+    plan::running,
+    proposal::condition::{FALSE, TRUE},
+};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+
+/// One sentence for every normal step between a Bottle and its agent: each change of it would be a write.
+pub(super) const ON_ITS_WAY: &str = "the pod is being made, or its containers are starting";
+
+/// How the agent ended: its exit code, and the message that `seal` left.
+pub fn ended(pod: &Pod) -> Option<(i32, String)> {
+    let terminated = container_status(pod, container::AGENT)?
+        .state
+        .as_ref()?
+        .terminated
+        .as_ref()?;
+    // A failure is followed by a restart, until `seal` gives up with code 0 and a message.
+    (terminated.exit_code == 0).then(|| {
+        (
+            terminated.exit_code,
+            terminated.message.clone().unwrap_or_default(),
+        )
+    })
+}
+
+pub(super) fn ready(pod: &Pod, prepared: &Fact, enforced: &Fact) -> (BottlePhase, Fact) {
+    let (phase, fact) = state(pod);
+    if prepared.status == FALSE {
+        let reason = if is_missing_secret(prepared) {
+            "MissingSecret"
+        } else {
+            "LockFailed"
+        };
+        return (
+            BottlePhase::Starting,
+            Fact::new(FALSE, reason, prepared.message.clone()),
+        );
+    }
+    if fact.status == TRUE && enforced.status != TRUE {
+        return (
+            phase,
+            Fact::new(FALSE, "ConfigNotEnforced", enforced.message.clone()),
+        );
+    }
+    (phase, fact)
+}
+
+/// Phase and readiness by the agent's container alone.
+pub(super) fn state(pod: &Pod) -> (BottlePhase, Fact) {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return (
+            BottlePhase::Starting,
+            Fact::new(FALSE, "Replacing", "the old pod is ending"),
+        );
+    }
+    if let Some((_, message)) = ended(pod) {
+        return if message.trim().is_empty() {
+            (
+                BottlePhase::Finished,
+                Fact::new(FALSE, "Finished", "the agent ended with success"),
+            )
+        } else {
+            let message = format!(
+                "the agent failed too often: {}; see kubectl logs",
+                message.trim()
+            );
+            (
+                BottlePhase::Failed,
+                Fact::new(FALSE, "AgentFailed", message),
+            )
+        };
+    }
+    let Some(agent) = container_status(pod, container::AGENT) else {
+        return (BottlePhase::Starting, unscheduled(pod));
+    };
+    let Some(state) = &agent.state else {
+        return (
+            BottlePhase::Starting,
+            Fact::new(FALSE, "Starting", ON_ITS_WAY),
+        );
+    };
+    if state.running.is_some() {
+        return (
+            BottlePhase::Running,
+            Fact::new(TRUE, "Running", "the agent runs behind its wall"),
+        );
+    }
+    let last = agent
+        .last_state
+        .as_ref()
+        .or(Some(state))
+        .and_then(|state| state.terminated.as_ref())
+        .and_then(|end| {
+            Some(format!(
+                "exit code {}: {}",
+                end.exit_code,
+                end.message.as_deref()?.trim()
+            ))
+        });
+    match (waiting(state), last) {
+        (
+            Some((
+                reason @ ("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName"
+                | "ErrImageNeverPull"),
+                message,
+            )),
+            _,
+        ) => {
+            let image = running::agent_image(pod).map_or("", String::as_str);
+            let text = format!(
+                "image {image} can't be pulled ({reason}: {message}); correct spec.agent.image or its pull secrets"
+            );
+            (
+                BottlePhase::Starting,
+                Fact::new(FALSE, "ImageNotPulled", text),
+            )
+        }
+        (_, Some(last)) => (
+            BottlePhase::Starting,
+            Fact::new(
+                FALSE,
+                "AgentRestarting",
+                format!("the agent starts again after {last}"),
+            ),
+        ),
+        (Some((reason, message)), None) if is_stuck(reason) => (
+            BottlePhase::Starting,
+            Fact::new(FALSE, "AgentNotStarted", format!("{reason}: {message}")),
+        ),
+        _ => (
+            BottlePhase::Starting,
+            Fact::new(FALSE, "Starting", ON_ITS_WAY),
+        ),
+    }
+}
+
+pub(super) fn unscheduled(pod: &Pod) -> Fact {
+    let message = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten())
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+        .and_then(|condition| condition.message.clone());
+    match message {
+        Some(message) => Fact::new(
+            FALSE,
+            "Unschedulable",
+            format!("no node takes the pod: {message}"),
+        ),
+        None => Fact::new(FALSE, "Starting", ON_ITS_WAY),
+    }
+}
+
+pub(super) fn is_stuck(reason: &str) -> bool {
+    !matches!(reason, "PodInitializing" | "ContainerCreating")
+}
+
+pub(super) fn waiting(state: &ContainerState) -> Option<(&str, &str)> {
+    let waiting = state.waiting.as_ref()?;
+    Some((
+        waiting.reason.as_deref()?,
+        waiting.message.as_deref().unwrap_or_default(),
+    ))
+}
+
+pub(super) fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
+    pod.status
+        .as_ref()?
+        .container_statuses
+        .iter()
+        .flatten()
+        .find(|status| status.name == name)
+}

@@ -1,0 +1,168 @@
+//! What each condition of a Bottle says, before it has a time.
+
+use super::agent::{is_stuck, waiting};
+use crate::{
+    api::Sidecar,
+    names::container,
+    plan::{problem::Problem, status::agent::ended},
+    proposal::condition::{FALSE, TRUE, UNKNOWN},
+};
+use k8s_openapi::api::core::v1::Pod;
+
+/// What `prepare` has to say until it has ended; one sentence, since each change of it would be a write.
+const PREPARING: &str = "prepare has not ended yet";
+
+/// A condition before it has a time.
+#[derive(Clone, Debug)]
+pub(super) struct Fact {
+    pub(super) status: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+impl Fact {
+    pub(super) fn new(
+        status: &'static str,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+pub(super) fn no_pod() -> Fact {
+    Fact::new(UNKNOWN, "Starting", PREPARING)
+}
+
+/// Whether `prepare` did its work; its termination message says what it could not do.
+pub(super) fn prepared(pod: &Pod) -> Fact {
+    let status = pod.status.as_ref().and_then(|status| {
+        status
+            .init_container_statuses
+            .iter()
+            .flatten()
+            .find(|status| status.name == container::PREPARE)
+    });
+    let Some(state) = status.and_then(|status| status.state.as_ref()) else {
+        return Fact::new(UNKNOWN, "Starting", PREPARING);
+    };
+    if state
+        .terminated
+        .as_ref()
+        .is_some_and(|end| end.exit_code == 0)
+    {
+        return Fact::new(TRUE, "Prepared", "the lock stands");
+    }
+    let last = status.and_then(|status| status.last_state.as_ref());
+    let message = [Some(state), last].into_iter().flatten().find_map(|state| {
+        state
+            .terminated
+            .as_ref()
+            .and_then(|end| end.message.clone())
+    });
+    match (message, waiting(state)) {
+        (Some(message), _) => Fact::new(FALSE, "PrepareFailed", message.trim()),
+        (None, Some((reason, message))) if is_stuck(reason) => Fact::new(
+            FALSE,
+            "PrepareFailed",
+            format!("prepare can't start: {reason}: {message}"),
+        ),
+        _ => Fact::new(UNKNOWN, "Starting", PREPARING),
+    }
+}
+
+pub(super) fn locked(prepared: &Fact) -> Fact {
+    match prepared.status {
+        TRUE => Fact::new(
+            TRUE,
+            "Locked",
+            "the agent reaches its sidecars and nothing else",
+        ),
+        FALSE if is_missing_secret(prepared) => {
+            Fact::new(UNKNOWN, "Starting", "prepare stopped at a secret")
+        }
+        FALSE => Fact::new(FALSE, "LockFailed", prepared.message.clone()),
+        _ => prepared.clone(),
+    }
+}
+
+pub(super) fn is_missing_secret(prepared: &Fact) -> bool {
+    prepared.message.starts_with("MissingSecret")
+}
+
+pub(super) fn settings_rendered(problem: Option<&Problem>) -> Fact {
+    match problem {
+        Some(Problem::Settings(error)) => Fact::new(FALSE, "SettingsFailed", error.to_string()),
+        Some(_) => Fact::new(
+            UNKNOWN,
+            "NotRendered",
+            "nothing is rendered while the Bottle is not ready for it",
+        ),
+        _ => Fact::new(TRUE, "Rendered", "the agent's settings are rendered"),
+    }
+}
+
+pub(super) fn secrets_resolved(problem: Option<&Problem>, prepared: &Fact) -> Fact {
+    match problem {
+        Some(problem @ Problem::UndeclaredSecret { .. }) => {
+            Fact::new(FALSE, "MissingSecret", problem.to_string())
+        }
+        _ if prepared.status == FALSE && is_missing_secret(prepared) => Fact::new(
+            FALSE,
+            "MissingSecret",
+            format!(
+                "{}; create the Secret or its key, then the pod goes on by itself",
+                prepared.message
+            ),
+        ),
+        _ if prepared.status == TRUE => Fact::new(TRUE, "Resolved", "every secret was found"),
+        _ => Fact::new(UNKNOWN, "Starting", PREPARING),
+    }
+}
+
+pub(super) fn enforced(hash: Option<&str>, sidecar: &Sidecar) -> Fact {
+    let Sidecar {
+        enforced_hash,
+        lagging,
+        ..
+    } = sidecar;
+    if enforced_hash.is_some() && enforced_hash.as_deref() == hash {
+        return Fact::new(
+            TRUE,
+            "Enforced",
+            "every sidecar enforces the effective config",
+        );
+    }
+    match lagging {
+        Some(names) if !names.is_empty() => Fact::new(
+            FALSE,
+            "SidecarLags",
+            format!(
+                "{names} does not enforce the newest config yet; see kubectl logs of that container"
+            ),
+        ),
+        _ => Fact::new(
+            FALSE,
+            "Waiting",
+            "the newest config is on its way to the sidecars",
+        ),
+    }
+}
+
+pub(super) fn finished(pod: Option<&Pod>) -> Fact {
+    match pod.and_then(ended) {
+        Some((_, message)) if message.trim().is_empty() => {
+            Fact::new(TRUE, "Succeeded", "the agent ended with success")
+        }
+        Some((_, message)) => Fact::new(
+            TRUE,
+            "Failed",
+            format!("the agent failed too often: {}", message.trim()),
+        ),
+        None => Fact::new(FALSE, "NotFinished", "the agent has not ended"),
+    }
+}

@@ -1,0 +1,126 @@
+//! `Bottle.status`, from what is observed.
+
+mod agent;
+mod facts;
+
+pub use agent::ended;
+
+use super::{problem::Problem, running};
+use crate::{
+    api::{Bottle, BottlePhase, BottleStatus},
+    names,
+    proposal::condition::{self, FALSE},
+};
+use agent::{ON_ITS_WAY, ready, state};
+use facts::{
+    Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_rendered,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+/// What the status is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The Bottle.
+    pub bottle: &'a Bottle,
+    /// Why there can be no pod, if so.
+    pub problem: Option<&'a Problem>,
+    /// The pod that is there.
+    pub pod: Option<&'a Pod>,
+    /// The agent's image as it is wanted; absent with a problem.
+    pub image: Option<&'a str>,
+    /// Whether the pod shall be gone.
+    pub suspended: bool,
+    /// Hash of the effective config; absent with a problem.
+    pub hash: Option<&'a str>,
+    /// Proposals that wait for a person.
+    pub pending: u32,
+    /// Declared hosts that grants hide.
+    pub hidden: &'a [String],
+    /// The clock.
+    pub now: Timestamp,
+}
+
+/// The status as the operator owns it: without `sidecar`.
+pub fn render(inputs: Inputs<'_>) -> BottleStatus {
+    let Inputs {
+        bottle,
+        problem,
+        pod,
+        image,
+        suspended,
+        hash,
+        pending,
+        hidden,
+        now,
+    } = inputs;
+    let now = condition::whole_seconds(now);
+    let old = bottle.status.clone().unwrap_or_default();
+    let mut conditions = old.conditions;
+    let sidecar = old.sidecar.unwrap_or_default();
+    let mut set = |type_: &str, fact: &Fact| {
+        condition::set(
+            &mut conditions,
+            type_,
+            fact.status,
+            fact.reason,
+            &fact.message,
+            now,
+        );
+    };
+    let config_hash = hash.map(str::to_owned).or(old.config_hash);
+    let enforced = if suspended {
+        no_pod()
+    } else {
+        enforced(config_hash.as_deref(), &sidecar)
+    };
+    let prepared = pod.map_or_else(no_pod, prepared);
+    let (phase, ready) = if let Some(problem) = problem {
+        let phase = pod.map_or(BottlePhase::Pending, |pod| state(pod).0);
+        (
+            phase,
+            Fact::new(FALSE, problem.reason(), problem.to_string()),
+        )
+    } else if suspended {
+        (
+            BottlePhase::Suspended,
+            Fact::new(
+                FALSE,
+                "Suspended",
+                "spec.operatingMode is Suspended; set it to Running to go on",
+            ),
+        )
+    } else {
+        pod.map_or_else(
+            || {
+                (
+                    BottlePhase::Starting,
+                    Fact::new(FALSE, "Starting", ON_ITS_WAY),
+                )
+            },
+            |pod| ready(pod, &prepared, &enforced),
+        )
+    };
+    set("Ready", &ready);
+    set("SettingsRendered", &settings_rendered(problem));
+    set("SecretsResolved", &secrets_resolved(problem, &prepared));
+    set("EgressLocked", &locked(&prepared));
+    set("ConfigEnforced", &enforced);
+    set("AgentFinished", &finished(pod));
+    BottleStatus {
+        phase: Some(phase),
+        observed_generation: bottle.metadata.generation,
+        conditions,
+        config_hash,
+        pending_proposals: Some(pending),
+        hidden: hidden.iter().take(64).cloned().collect(),
+        pod_name: Some(names::object_name(
+            bottle.metadata.name.as_deref().unwrap_or_default(),
+        )),
+        image: pod
+            .and_then(running::agent_image)
+            .cloned()
+            .or_else(|| image.map(str::to_owned)),
+        sidecar: None,
+    }
+}
