@@ -255,9 +255,9 @@ struct LooseSchema;
 
 impl LooseSchema {
     fn new() -> Self {
-        let path = "/spec/versions/0/schema/openAPIV3Schema";
+        let schema = "/spec/versions/0/schema/openAPIV3Schema";
         let patch = format!(
-            r#"[{{"op":"replace","path":"{path}/properties/spec","value":{{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}},{{"op":"remove","path":"{path}/x-kubernetes-validations"}}]"#
+            r#"[{{"op":"replace","path":"{schema}/properties/spec","value":{{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}},{{"op":"remove","path":"{schema}/x-kubernetes-validations"}}]"#
         );
         run(
             "kubectl",
