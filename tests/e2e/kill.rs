@@ -1,7 +1,7 @@
 //! Kills: the operator at every point between a decision and its answer, the sidecar, the kubelet. Applied exactly
 //! once, answered once, nothing lost.
 
-use crate::support::{Namespace, PATIENCE, eventually, in_machine, run, state};
+use crate::support::{Namespace, PATIENCE, eventually, in_machine, kubeconfig_with, run, state};
 use std::{
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
@@ -97,55 +97,8 @@ impl Drop for Operator {
 }
 
 fn operators_kubeconfig() -> PathBuf {
-    let path = std::env::temp_dir().join(format!("operator-{}", std::process::id()));
-    let all = run(
-        "kubectl",
-        ["config", "view", "--raw", "--minify", "--flatten"],
-        "",
-    )
-    .good();
-    std::fs::write(&path, all).unwrap();
-    let token = run(
-        "kubectl",
-        [
-            "-n",
-            SYSTEM,
-            "create",
-            "token",
-            "bottle-operator",
-            "--duration=1h",
-        ],
-        "",
-    )
-    .good();
-    let file = path.to_str().unwrap();
-    run(
-        "kubectl",
-        [
-            "--kubeconfig",
-            file,
-            "config",
-            "set-credentials",
-            "operator",
-            &format!("--token={}", token.trim()),
-        ],
-        "",
-    )
-    .good();
-    run(
-        "kubectl",
-        [
-            "--kubeconfig",
-            file,
-            "config",
-            "set-context",
-            "--current",
-            "--user=operator",
-        ],
-        "",
-    )
-    .good();
-    path
+    let create = ["-n", SYSTEM, "create", "token", "bottle-operator"];
+    kubeconfig_with(&run("kubectl", create, "").good())
 }
 
 #[test]

@@ -406,6 +406,24 @@ impl Drop for Call {
     }
 }
 
+/// A kubeconfig of this cluster whose user is known by `token`; the caller removes the file.
+pub fn kubeconfig_with(token: &str) -> PathBuf {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("kubeconfig-{}-{number}", std::process::id()));
+    let view = ["config", "view", "--raw", "--minify", "--flatten"];
+    std::fs::write(&path, run("kubectl", view, "").good()).unwrap();
+    let token = format!("--token={}", token.trim());
+    for change in [
+        ["set-credentials", "bearer", &token],
+        ["set-context", "--current", "--user=bearer"],
+    ] {
+        let mut all = vec!["--kubeconfig", path.to_str().unwrap(), "config"];
+        all.extend(change);
+        run("kubectl", all, "").good();
+    }
+    path
+}
+
 /// Runs a script where the cluster's node runs.
 pub fn in_machine(script: &str) -> Said {
     let state = state();

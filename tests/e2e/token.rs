@@ -1,6 +1,6 @@
 //! What the sidecar's own token can do, taken from a running pod: its own bottle's business, and nothing else.
 
-use crate::support::{Bottle, Namespace, Said, in_machine, run};
+use crate::support::{Bottle, Namespace, Said, in_machine, kubeconfig_with, run};
 
 /// The token as the kubelet mounts it into `supervise`.
 fn token(bottle: &Bottle<'_>) -> String {
@@ -20,46 +20,9 @@ struct Sidecar<'a> {
 
 impl<'a> Sidecar<'a> {
     fn of(bottle: &Bottle<'a>) -> Self {
-        let kubeconfig =
-            std::env::temp_dir().join(format!("sidecar-{}-{}", bottle.namespace.name, bottle.name));
-        let all = run(
-            "kubectl",
-            ["config", "view", "--raw", "--minify", "--flatten"],
-            "",
-        )
-        .good();
-        std::fs::write(&kubeconfig, all).unwrap();
-        let file = kubeconfig.to_str().unwrap();
-        let token = format!("--token={}", token(bottle).trim());
-        run(
-            "kubectl",
-            [
-                "--kubeconfig",
-                file,
-                "config",
-                "set-credentials",
-                "sidecar",
-                &token,
-            ],
-            "",
-        )
-        .good();
-        run(
-            "kubectl",
-            [
-                "--kubeconfig",
-                file,
-                "config",
-                "set-context",
-                "--current",
-                "--user=sidecar",
-            ],
-            "",
-        )
-        .good();
         Self {
             namespace: bottle.namespace,
-            kubeconfig,
+            kubeconfig: kubeconfig_with(&token(bottle)),
         }
     }
 
@@ -123,7 +86,7 @@ impl Sidecar<'_> {
         );
         let bearer = format!(
             "Authorization: Bearer {}",
-            value(".users[?(@.name==\"sidecar\")].user.token")
+            value(".users[?(@.name==\"bearer\")].user.token")
         );
         let said = run(
             "curl",
