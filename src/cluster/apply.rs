@@ -5,7 +5,7 @@ use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
     names::{self, FIELD_MANAGER},
     plan::Action,
-    proposal::progress::Notice,
+    proposal::notice::Notice,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
 use kube::{

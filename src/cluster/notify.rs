@@ -1,6 +1,6 @@
 //! Events, as `kubectl describe` shows them.
 
-use crate::{names, proposal::progress::Notice};
+use crate::{names, proposal::notice::Notice};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,

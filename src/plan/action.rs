@@ -4,7 +4,8 @@ use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
     proposal::{
         condition,
-        progress::{self, Notice, Progress},
+        notice::Notice,
+        progress::{self, Progress},
     },
 };
 use jiff::Timestamp;

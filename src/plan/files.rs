@@ -1,12 +1,17 @@
 //! The ConfigMap of a bottle: what its sidecars read.
 
-use super::{fold::Effective, pod, problem::Problem, scope::Spec};
+use super::{
+    fold::Effective,
+    instructions,
+    metadata::{labels, owner},
+    problem::Problem,
+    scope::Spec,
+};
 use crate::{
     api::Bottle,
     config::{
         Files,
         decisions::{Decided, Decisions},
-        seal,
     },
     names,
 };
@@ -17,10 +22,6 @@ use std::collections::BTreeMap;
 
 /// A ConfigMap holds 1 MiB; the rest is for metadata.
 const BYTES_MAX: usize = 900 * 1024;
-
-/// Where the seal looks whether the wall stands: an address that is nobody's, with a route by any default gateway.
-/// `prepare` adds those of the API server, which would answer without the lock.
-const WALL: [&str; 1] = ["192.0.2.1:443"];
 
 /// The enforced files.
 pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
@@ -52,7 +53,10 @@ pub fn config_map(
         (names::file::ALLOWLIST.to_owned(), files.allowlist.clone()),
         (names::file::DOCKERFILE.to_owned(), files.dockerfile.clone()),
         (names::file::EGRESS.to_owned(), files.egress.clone()),
-        (names::file::SEAL.to_owned(), pretty(&instructions(spec))),
+        (
+            names::file::SEAL.to_owned(),
+            pretty(&instructions::render(spec)),
+        ),
         (names::file::HASH.to_owned(), files.hash()),
     ]);
     let used: usize = data.values().map(String::len).sum();
@@ -64,8 +68,8 @@ pub fn config_map(
         metadata: ObjectMeta {
             name: Some(names::object_name(name)),
             namespace: bottle.metadata.namespace.clone(),
-            labels: Some(pod::labels(name)),
-            owner_references: pod::owner(bottle).map(|owner| vec![owner]),
+            labels: Some(labels(name)),
+            owner_references: owner(bottle).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         data: Some(data),
@@ -83,29 +87,6 @@ fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
     Decisions {
         decisions: admitted.collect(),
         limits: None,
-    }
-}
-
-/// What `seal` has to do.
-pub fn instructions(spec: &Spec) -> seal::Instructions {
-    let sidecar = |name: &str, port| seal::Sidecar {
-        name: name.into(),
-        port,
-    };
-    let mut sidecars = vec![sidecar(names::container::EGRESS, names::port::EGRESS)];
-    if spec.supervise {
-        sidecars.push(sidecar(names::container::SUPERVISE, names::port::SUPERVISE));
-    }
-    seal::Instructions {
-        start: spec.start.clone(),
-        resume: spec.resume.clone(),
-        conversation: spec.conversation.clone(),
-        home: names::path::HOME.into(),
-        image_home: spec.image_home.clone(),
-        sidecars,
-        wall: WALL.map(str::to_owned).to_vec(),
-        fragments: spec.fragments.clone(),
-        max_restarts: spec.max_restarts,
     }
 }
 

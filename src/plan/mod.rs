@@ -4,6 +4,8 @@ pub mod action;
 pub mod containers;
 pub mod files;
 pub mod fold;
+pub mod instructions;
+pub mod metadata;
 pub mod namespace;
 pub mod pod;
 mod pod_template;
@@ -11,6 +13,7 @@ pub mod problem;
 pub mod running;
 pub mod scope;
 pub mod sealed;
+pub mod seen;
 pub mod settings;
 pub mod status;
 mod unsupported;
@@ -21,7 +24,10 @@ pub use action::{Action, Plan};
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
     names,
-    proposal::progress::{self, Facts, Notice, Progress},
+    proposal::{
+        notice::{Facts, Notice},
+        progress::{self, Progress},
+    },
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};

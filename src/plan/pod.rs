@@ -1,14 +1,19 @@
 //! The pod of a bottle.
 
-use super::{containers, files, pod_template, scope::Spec, settings::Settings, volumes};
+use super::{
+    containers, instructions,
+    metadata::{labels, owner},
+    pod_template,
+    scope::Spec,
+    settings::Settings,
+    volumes,
+};
 use crate::{api::Bottle, config::hex, names};
 use k8s_openapi::api::core::v1::{
     HostAlias, LocalObjectReference, Pod, PodSecurityContext, PodSpec, SeccompProfile,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::Resource as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 
 /// Time between SIGTERM and SIGKILL for the agent; the proxies need at most ten seconds of it.
 const GRACE_SECONDS: i64 = 30;
@@ -44,23 +49,6 @@ pub fn render(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Pod {
     pod
 }
 
-/// Labels of every object of a bottle.
-pub fn labels(bottle: &str) -> BTreeMap<String, String> {
-    [
-        (names::LABEL_BOTTLE, bottle),
-        (names::LABEL_NAME, names::APP_NAME),
-        (names::LABEL_MANAGED_BY, names::PRODUCT),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .collect()
-}
-
-/// The Bottle as the controlling owner; none before the API server gave it a uid.
-pub fn owner(bottle: &Bottle) -> Option<OwnerReference> {
-    bottle.controller_owner_ref(&())
-}
-
 /// Hash of the agent's resources, which a running pod can take by a resize.
 pub fn resources_hash(spec: &Spec) -> String {
     hash_of(&spec.resources)
@@ -88,7 +76,7 @@ fn shape_hash(pod: &Pod, spec: &Spec) -> String {
             }
         }
     }
-    hash_of(&(shape, files::instructions(spec)))
+    hash_of(&(shape, instructions::render(spec)))
 }
 
 fn hash_of<T: serde::Serialize>(value: &T) -> String {

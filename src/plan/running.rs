@@ -1,6 +1,12 @@
 //! What to do about the pod that is there.
 
-use super::{Action, pod::render, scope::Spec, settings::Settings};
+use super::{
+    Action,
+    pod::render,
+    scope::Spec,
+    seen::{agent_image, ended},
+    settings::Settings,
+};
 use crate::{
     api::Bottle,
     config::hex,
@@ -106,7 +112,7 @@ fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
             "the Bottle, its class or the operator changed in a way that a running pod can't take",
         );
     }
-    let ended = super::status::ended(seen).is_some();
+    let ended = ended(seen).is_some();
     (ended && agent_image(seen) != Some(&spec.image))
         .then_some("the agent has ended and its image changed")
 }
@@ -190,16 +196,6 @@ fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
         .as_ref()?
         .get(name)
         .map(String::as_str)
-}
-
-/// The agent's image as the pod's spec has it.
-pub fn agent_image(pod: &Pod) -> Option<&String> {
-    let spec = pod.spec.as_ref()?;
-    spec.containers
-        .iter()
-        .find(|container| container.name == names::container::AGENT)?
-        .image
-        .as_ref()
 }
 
 #[cfg(test)]

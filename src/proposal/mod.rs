@@ -1,6 +1,7 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
 pub mod condition;
+pub mod notice;
 pub mod progress;
 mod record;
 pub mod review;

@@ -3,7 +3,8 @@
 use super::{
     Event, State,
     condition::{self, FALSE, TRUE},
-    record::{Why, record},
+    notice::{Facts, Notice, Why},
+    record::record,
     review, step,
 };
 use crate::{
@@ -16,15 +17,6 @@ use crate::{
 };
 use jiff::Timestamp;
 use kube::ResourceExt as _;
-
-/// What the proposal's Bottle says about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts {
-    /// The clock.
-    pub now: Timestamp,
-    /// `appliedSequence` for an approval that has none.
-    pub next_sequence: i64,
-}
 
 /// The result of [`progress`].
 #[derive(Clone, Debug)]
@@ -48,17 +40,6 @@ pub struct Grant {
     pub sequence: i64,
     /// What it changes.
     pub change: AllowlistChange,
-}
-
-/// An Event for `kubectl describe`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Whether it needs attention.
-    pub warning: bool,
-    /// One CamelCase word.
-    pub reason: &'static str,
-    /// A sentence.
-    pub note: String,
 }
 
 /// Takes every step that the stored objects allow, but for [`Event::Enforce`], which needs the whole bottle's config

@@ -3,16 +3,10 @@
 use super::{
     State,
     condition::{self, FALSE, TRUE, UNKNOWN},
-    progress::{Facts, Notice},
+    notice::{Facts, Notice, Why},
     review,
 };
 use crate::api::{ProposalSpec, ProposalStatus};
-
-/// Why a step was taken: reason and sentence.
-pub(super) struct Why {
-    pub reason: &'static str,
-    pub message: String,
-}
 
 /// Writes the step to `to` into `status`; the Event that goes with it.
 pub(super) fn record(

@@ -4,29 +4,13 @@ use super::facts::{Fact, is_missing_secret};
 use crate::{
     api::BottlePhase,
     names::container,
-    plan::running,
+    plan::seen::{agent_image, container_status, ended, is_stuck, waiting},
     proposal::condition::{FALSE, TRUE},
 };
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::Pod;
 
 /// One sentence for every normal step between a Bottle and its agent: each change of it would be a write.
 pub(super) const ON_ITS_WAY: &str = "the pod is being made, or its containers are starting";
-
-/// How the agent ended: its exit code, and the message that `seal` left.
-pub fn ended(pod: &Pod) -> Option<(i32, String)> {
-    let terminated = container_status(pod, container::AGENT)?
-        .state
-        .as_ref()?
-        .terminated
-        .as_ref()?;
-    // A failure is followed by a restart, until `seal` gives up with code 0 and a message.
-    (terminated.exit_code == 0).then(|| {
-        (
-            terminated.exit_code,
-            terminated.message.clone().unwrap_or_default(),
-        )
-    })
-}
 
 pub(super) fn ready(pod: &Pod, prepared: &Fact, enforced: &Fact) -> (BottlePhase, Fact) {
     let (phase, fact) = state(pod);
@@ -111,7 +95,7 @@ pub(super) fn state(pod: &Pod) -> (BottlePhase, Fact) {
             )),
             _,
         ) => {
-            let image = running::agent_image(pod).map_or("", String::as_str);
+            let image = agent_image(pod).map_or("", String::as_str);
             let text = format!(
                 "image {image} can't be pulled ({reason}: {message}); correct spec.agent.image or its pull secrets"
             );
@@ -154,25 +138,4 @@ pub(super) fn unscheduled(pod: &Pod) -> Fact {
         ),
         None => Fact::new(FALSE, "Starting", ON_ITS_WAY),
     }
-}
-
-pub(super) fn is_stuck(reason: &str) -> bool {
-    !matches!(reason, "PodInitializing" | "ContainerCreating")
-}
-
-pub(super) fn waiting(state: &ContainerState) -> Option<(&str, &str)> {
-    let waiting = state.waiting.as_ref()?;
-    Some((
-        waiting.reason.as_deref()?,
-        waiting.message.as_deref().unwrap_or_default(),
-    ))
-}
-
-pub(super) fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
-    pod.status
-        .as_ref()?
-        .container_statuses
-        .iter()
-        .flatten()
-        .find(|status| status.name == name)
 }

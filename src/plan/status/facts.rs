@@ -1,10 +1,12 @@
 //! What each condition of a Bottle says, before it has a time.
 
-use super::agent::{is_stuck, waiting};
 use crate::{
     api::Sidecar,
     names::container,
-    plan::{problem::Problem, status::agent::ended},
+    plan::{
+        problem::Problem,
+        seen::{ended, is_stuck, waiting},
+    },
     proposal::condition::{FALSE, TRUE, UNKNOWN},
 };
 use k8s_openapi::api::core::v1::Pod;

@@ -3,9 +3,7 @@
 mod agent;
 mod facts;
 
-pub use agent::ended;
-
-use super::{problem::Problem, running};
+use super::{problem::Problem, seen};
 use crate::{
     api::{Bottle, BottlePhase, BottleStatus},
     names,
@@ -118,7 +116,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             bottle.metadata.name.as_deref().unwrap_or_default(),
         )),
         image: pod
-            .and_then(running::agent_image)
+            .and_then(seen::agent_image)
             .cloned()
             .or_else(|| image.map(str::to_owned)),
         sidecar: None,

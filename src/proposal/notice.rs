@@ -1,0 +1,29 @@
+//! What goes into a step, and what people are told of it.
+
+use jiff::Timestamp;
+
+/// What the proposal's Bottle says about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The clock.
+    pub now: Timestamp,
+    /// `appliedSequence` for an approval that has none.
+    pub next_sequence: i64,
+}
+
+/// An Event for `kubectl describe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it needs attention.
+    pub warning: bool,
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// A sentence.
+    pub note: String,
+}
+
+/// Why a step was taken: reason and sentence.
+pub(super) struct Why {
+    pub reason: &'static str,
+    pub message: String,
+}
