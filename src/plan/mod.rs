@@ -181,7 +181,10 @@ fn effective(
         seen.settings,
         seen.pod,
         &config_map,
-        enforced && answered,
+        running::Delivery {
+            stored: applied,
+            delivered: enforced && answered,
+        },
         now,
     );
     let config_map_action = match seen.config_map {

@@ -12,7 +12,7 @@ use crate::{
     config::hex,
     names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_POD_HASH, ANNOTATION_RESOURCES_HASH},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use sha2::{Digest as _, Sha256};
 
@@ -25,8 +25,17 @@ pub struct PodPlan {
     pub recheck: Option<Timestamp>,
 }
 
-/// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 1, 2, 4 and 8 seconds.
+/// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 and 4 seconds.
 const TOUCHES: u32 = 4;
+
+/// How far the ConfigMap's content has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// It is what the cache shows.
+    pub stored: bool,
+    /// The sidecars have said that they saw it.
+    pub delivered: bool,
+}
 
 /// One delivery of the ConfigMap's content to the kubelet, kept as an annotation on the pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,17 +43,18 @@ struct Touch {
     content: String,
     /// 0 for the content that the pod was made with; that needs no touch.
     attempt: u32,
+    /// Milliseconds since 1970.
     at: i64,
 }
 
-/// Decides about the pod. `delivered` tells whether the sidecars have said that they saw the ConfigMap's content.
+/// Decides about the pod.
 pub fn decide(
     bottle: &Bottle,
     spec: &Spec,
     settings: &Settings,
     seen: Option<&Pod>,
     config_map: &ConfigMap,
-    delivered: bool,
+    delivery: Delivery,
     now: Timestamp,
 ) -> PodPlan {
     let content = content_hash(config_map);
@@ -56,7 +66,7 @@ pub fn decide(
         let touch = Touch {
             content,
             attempt: 0,
-            at: now.as_second(),
+            at: now.as_millisecond(),
         };
         pod.metadata
             .annotations
@@ -91,7 +101,7 @@ pub fn decide(
             uid: seen.metadata.uid.clone().unwrap_or_default(),
         });
     }
-    touch(&mut plan, seen, content, delivered, now);
+    touch(&mut plan, seen, content, delivery, now);
     plan
 }
 
@@ -117,37 +127,44 @@ fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
         .then_some("the agent has ended and its image changed")
 }
 
-fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivered: bool, now: Timestamp) {
-    let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
-    let next = match last {
-        Some(last) if last.content == content => {
-            if delivered || last.attempt == 0 || last.attempt > TOUCHES {
-                return;
-            }
-            let due = last.at + (1_i64 << (last.attempt - 1));
-            if due > now.as_second() {
-                plan.recheck = Timestamp::from_second(due).ok();
-                return;
-            }
-            Touch {
-                attempt: last.attempt + 1,
-                at: now.as_second(),
-                content,
-            }
-        }
-        _ => Touch {
-            content,
-            attempt: 1,
-            at: now.as_second(),
-        },
-    };
-    if next.attempt <= TOUCHES {
-        let wait = SignedDuration::from_secs(1_i64 << (next.attempt - 1));
-        plan.recheck = now.checked_add(wait).ok();
+fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, now: Timestamp) {
+    // Only when our own watch has brought the ConfigMap back is the kubelet's likely to have it: a touch that
+    // overtakes it is lost. The watch event makes the next plan.
+    if !delivery.stored {
+        return;
     }
+    let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
+    let attempt = match last {
+        Some(last) if last.content == content => {
+            if delivery.delivered || last.attempt == 0 || last.attempt > TOUCHES {
+                return;
+            }
+            let due = last.at + wait(last.attempt);
+            if due > now.as_millisecond() {
+                plan.recheck = Timestamp::from_millisecond(due).ok();
+                return;
+            }
+            last.attempt + 1
+        }
+        _ => 1,
+    };
+    let at = now.as_millisecond();
+    if attempt <= TOUCHES {
+        plan.recheck = Timestamp::from_millisecond(at + wait(attempt)).ok();
+    }
+    let touch = Touch {
+        content,
+        attempt,
+        at,
+    };
     plan.actions.push(Action::TouchPod {
-        value: next.to_string(),
+        value: touch.to_string(),
     });
+}
+
+/// Milliseconds from one touch to the next: half a second, then twice as long each time.
+fn wait(attempt: u32) -> i64 {
+    500 << (attempt.max(1) - 1)
 }
 
 impl PodPlan {

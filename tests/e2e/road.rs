@@ -350,39 +350,57 @@ fn image_and_command_change_as_the_design_says() {
 #[test]
 fn an_image_and_resources_change_in_place_while_the_sidecars_stay() {
     let namespace = Namespace::new();
-    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    // A command that both images have.
+    let yaml = bottle_yaml("demo", &["api.example.com"]).replace(
+        "[sleep, infinity]",
+        "[sh, -c, \"busybox sleep 100000 || sleep 100000\"]",
+    );
+    namespace.apply(&yaml).good();
+    let bottle = crate::support::Bottle {
+        namespace: &namespace,
+        name: "demo".into(),
+    };
+    bottle.ready();
     let uid = namespace.field("pod/demo-bottle", ".metadata.uid");
     bottle
         .shell("echo kept > /bottle/home/note; echo kept > /bottle/workspace/note")
         .good();
-    let yaml = bottle_yaml("demo", &["api.example.com"])
-        .replace("agent-example:dev", "tiny:dev")
-        .replace(
-            "kind: claude",
-            "kind: claude\n    resources: {requests: {cpu: 20m}, limits: {memory: 256Mi}}",
-        );
-    namespace.apply(&yaml).good();
+    let changed = yaml.replace("agent-example:dev", "tiny:dev").replace(
+        "kind: claude",
+        "kind: claude\n    resources: {requests: {cpu: 20m}, limits: {memory: 256Mi}}",
+    );
+    namespace.apply(&changed).good();
     eventually("the agent runs in the new image", PATIENCE, || {
-        let said = bottle.shell("cat /bottle/home/note /bottle/workspace/note; busybox | head -1");
-        if said.ok && said.out.contains("BusyBox") && said.out.matches("kept").count() == 2 {
+        let said = bottle.shell(
+            "busybox cat /bottle/home/note /bottle/workspace/note; busybox test ! -e /usr/bin/python3 && echo tiny",
+        );
+        if said.out == "kept\nkept\ntiny\n" {
             Ok(())
         } else {
             Err(said.all())
         }
     });
-    bottle.ready();
+    eventually("the bottle is Ready again", PATIENCE, || {
+        let ready = namespace.field(
+            "bottle/demo",
+            ".status.conditions[?(@.type==\"Ready\")].status",
+        );
+        if ready == "True" { Ok(()) } else { Err(ready) }
+    });
     assert_eq!(namespace.field("pod/demo-bottle", ".metadata.uid"), uid);
     let statuses = ".status.containerStatuses[?(@.name==\"supervise\")].restartCount";
     assert_eq!(namespace.field("pod/demo-bottle", statuses), "0");
-    eventually("the resources are in force", PATIENCE, || {
-        let path = ".status.containerStatuses[?(@.name==\"agent\")].resources";
-        let resources = namespace.field("pod/demo-bottle", path);
-        if resources.contains("20m") && resources.contains("256Mi") {
+    eventually("the memory limit is in force", PATIENCE, || {
+        let path = ".status.containerStatuses[?(@.name==\"agent\")].resources.limits";
+        let limits = namespace.field("pod/demo-bottle", path);
+        if limits.contains("256Mi") {
             Ok(())
         } else {
-            Err(resources)
+            Err(limits)
         }
     });
+    let path = ".spec.containers[?(@.name==\"agent\")].resources.requests.cpu";
+    assert_eq!(namespace.field("pod/demo-bottle", path), "20m");
 }
 
 #[test]

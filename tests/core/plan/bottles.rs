@@ -57,7 +57,7 @@ fn an_allowlist_is_reloaded_a_command_replaces_the_pod() {
     world.bottle.spec.allowlist.push("more.example.com".into());
     assert_eq!(
         world.settle(),
-        ["ApplyConfigMap", "TouchPod", "ApplyBottleStatus"]
+        ["ApplyConfigMap", "ApplyBottleStatus", "TouchPod"]
     );
     world.bottle.spec.agent.command = vec!["other".into()];
     let actions = world.settle();
