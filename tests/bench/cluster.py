@@ -93,6 +93,8 @@ def start(api: Api, rounds: int = 10) -> None:
     api.call("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
+THINKING = 1.5
+
 CALLS = '''
 import json, sys, threading, time, urllib.request
 base = open("/etc/claude-bottle/current-config/allowlist").read()
@@ -124,7 +126,8 @@ def approve(api: Api, rounds: int = 50) -> None:
                 name = one["metadata"]["name"]
                 if name not in done and one.get("status", {}).get("phase") == "Pending":
                     done.add(name)
-                    time.sleep(0.3)
+                    # A person needs a moment; a decision at once would fall into the clean-up after the one before.
+                    time.sleep(THINKING)
                     decided[one["spec"]["justification"]] = time.time()
                     api.call("PATCH", f"{GROUP}/namespaces/{namespace}/proposals/{name}", {"spec": {"decision": "Approved"}}, "application/merge-patch+json")
             time.sleep(0.05)
