@@ -83,7 +83,8 @@ make_networks() {
     ip link set host0 up
 
     # The gateway address stands before the first pod does: the name server listens on it.
-    ip link add cni0 type bridge
+    # An address of its own: else the bridge takes that of a pod, and when that pod goes the others lose their gateway for ten seconds.
+    ip link add cni0 address 0a:58:0a:58:00:01 type bridge
     ip address add "10.88.$number.1/24" dev cni0
     ip address add "fd00:88:$number::1/64" dev cni0 nodad
     ip link set cni0 up
