@@ -128,6 +128,19 @@ fn read_file(path: &Path) -> Result<String, Error> {
 ///
 /// Must be called in a Tokio runtime; the watch ends when the last receiver is dropped.
 pub fn watch(directory: &Path) -> Result<watch::Receiver<Snapshot>, Error> {
+    follow(
+        directory,
+        read,
+        "Keeping the old config: the new one can't be read",
+    )
+}
+
+/// What `read` makes of the directory, now and after each change; what can't be read later is logged as `kept`.
+fn follow<T: PartialEq + Send + Sync + 'static>(
+    directory: &Path,
+    read: fn(&Path) -> Result<T, Error>,
+    kept: &'static str,
+) -> Result<watch::Receiver<T>, Error> {
     // First the watch, then the read: no change is missed between them.
     let mut changes = watcher::Changes::of(directory)?;
     let (sender, receiver) = watch::channel(read(directory)?);
@@ -140,19 +153,18 @@ pub fn watch(directory: &Path) -> Result<watch::Receiver<Snapshot>, Error> {
             }
             // The files are small and in memory (tmpfs): reading them here holds nobody up.
             match read(&directory) {
-                Ok(snapshot) => {
+                Ok(new) => {
                     sender.send_if_modified(|current| {
-                        let differs = *current != snapshot;
+                        let differs = *current != new;
                         if differs {
-                            *current = snapshot;
+                            *current = new;
                         }
                         differs
                     });
                 }
-                Err(error) => tracing::warn!(
-                    error = crate::telemetry::chain(&error),
-                    "Keeping the old config: the new one can't be read"
-                ),
+                Err(error) => {
+                    tracing::warn!(error = crate::telemetry::chain(&error), "{kept}");
+                }
             }
         }
     });

@@ -1,6 +1,6 @@
 //! `<role>.hash` in the state directory: the config that each sidecar enforces.
 
-use super::{Error, watcher};
+use super::{Error, follow};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tokio::sync::watch;
@@ -21,31 +21,11 @@ pub fn write_hash(directory: &Path, role: &str, hash: &str) -> Result<(), Error>
 /// The hashes by role, now and after each change. Must be called in a Tokio runtime; ends when the last receiver is
 /// dropped.
 pub fn watch_state(directory: &Path) -> Result<watch::Receiver<BTreeMap<String, String>>, Error> {
-    let mut changes = watcher::Changes::of(directory)?;
-    let (sender, receiver) = watch::channel(read_hashes(directory)?);
-    let directory = directory.to_owned();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = changes.next() => {}
-                () = sender.closed() => return,
-            }
-            match read_hashes(&directory) {
-                Ok(hashes) => {
-                    sender.send_if_modified(|current| {
-                        let differs = *current != hashes;
-                        *current = hashes;
-                        differs
-                    });
-                }
-                Err(error) => tracing::warn!(
-                    error = crate::telemetry::chain(&error),
-                    "Keeping the old hashes: the new ones can't be read"
-                ),
-            }
-        }
-    });
-    Ok(receiver)
+    follow(
+        directory,
+        read_hashes,
+        "Keeping the old hashes: the new ones can't be read",
+    )
 }
 
 fn read_hashes(directory: &Path) -> Result<BTreeMap<String, String>, Error> {

@@ -99,11 +99,7 @@ impl Plan {
 
     pub(super) fn store_progress(&mut self, proposals: &[&Proposal], progressed: &[Progress]) {
         for (proposal, progress) in proposals.iter().zip(progressed) {
-            let stored = ProposalStatus {
-                sidecar: None,
-                ..proposal.status.clone().unwrap_or_default()
-            };
-            if stored != progress.status {
+            if progress::stored(proposal) != progress.status {
                 self.actions.push(Action::ApplyProposalStatus {
                     name: proposal.name_any(),
                     status: Box::new(progress.status.clone()),

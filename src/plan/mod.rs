@@ -65,60 +65,50 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let mut inputs = status::Inputs {
+    let mut result = effective(bottle, seen, &progressed, now);
+    if let Ok(effective) = &result {
+        enforce(effective, &mut progressed, now);
+    }
+    plan.store_progress(&proposals, &progressed);
+    if let Ok(effective) = &mut result {
+        plan.carry_out(effective);
+    }
+    let effective = result.as_ref().ok();
+    let status = status::render(status::Inputs {
         bottle,
-        problem: None,
+        problem: result.as_ref().err(),
         pod: owned(bottle, seen.pod),
-        image: None,
-        suspended: false,
-        hash: None,
+        image: effective.map(|one| one.image.as_str()),
+        suspended: effective.is_some_and(|one| one.suspended),
+        hash: effective.map(|one| one.hash.as_str()),
         pending,
-        hidden: &[],
+        hidden: effective.map_or(&[], |one| &one.hidden),
         now,
-    };
-    let mut hidden = Vec::new();
-    let mut hash = None;
-    let mut image = None;
-    let mut suspended = false;
-    let result = effective(bottle, seen, &progressed, now);
-    let problem = match result {
-        Ok(effective) => {
-            enforce(&effective, &mut progressed, now);
-            plan.store_progress(&proposals, &progressed);
-            plan.look_again(effective.pod.recheck);
-            plan.actions.extend(effective.config_map_action);
-            for action in effective.pod.actions {
-                if let Action::DeletePod { why, .. } = &action {
-                    plan.notify(
-                        None,
-                        Notice {
-                            warning: false,
-                            reason: "ReplacingPod",
-                            note: format!("ending the pod: {why}"),
-                        },
-                    );
-                }
-                plan.actions.push(action);
-            }
-            hidden = effective.hidden;
-            hash = Some(effective.hash);
-            image = Some(effective.image);
-            suspended = effective.suspended;
-            None
-        }
-        Err(problem) => {
-            plan.store_progress(&proposals, &progressed);
-            Some(problem)
-        }
-    };
-    inputs.problem = problem.as_ref();
-    inputs.hidden = &hidden;
-    inputs.hash = hash.as_deref();
-    inputs.image = image.as_deref();
-    inputs.suspended = suspended;
-    plan.store_status(bottle, status::render(inputs));
+    });
+    plan.store_status(bottle, status);
     plan.notify_progress(&proposals, progressed);
     plan
+}
+
+impl Plan {
+    /// Takes over what the effective config asks for: the ConfigMap first, then the pod.
+    fn carry_out(&mut self, effective: &mut EffectivePlan) {
+        self.look_again(effective.pod.recheck);
+        self.actions.extend(effective.config_map_action.take());
+        for action in effective.pod.actions.drain(..) {
+            if let Action::DeletePod { why, .. } = &action {
+                self.notify(
+                    None,
+                    Notice {
+                        warning: false,
+                        reason: "ReplacingPod",
+                        note: format!("ending the pod: {why}"),
+                    },
+                );
+            }
+            self.actions.push(action);
+        }
+    }
 }
 
 /// The config part of a plan.

@@ -104,28 +104,27 @@ fn memory(name: &str, limit: &str) -> Volume {
 
 /// What `automountServiceAccountToken` would mount, but into one container.
 fn token() -> Volume {
-    let projection = |source: VolumeProjection| source;
     Volume {
         name: TOKEN.into(),
         projected: Some(ProjectedVolumeSource {
             sources: Some(vec![
-                projection(VolumeProjection {
+                VolumeProjection {
                     service_account_token: Some(ServiceAccountTokenProjection {
                         path: "token".into(),
                         expiration_seconds: Some(TOKEN_SECONDS),
                         audience: None,
                     }),
                     ..VolumeProjection::default()
-                }),
-                projection(VolumeProjection {
+                },
+                VolumeProjection {
                     config_map: Some(ConfigMapProjection {
                         name: "kube-root-ca.crt".into(),
                         items: Some(vec![same_path("ca.crt")]),
                         optional: None,
                     }),
                     ..VolumeProjection::default()
-                }),
-                projection(VolumeProjection {
+                },
+                VolumeProjection {
                     downward_api: Some(DownwardAPIProjection {
                         items: Some(vec![DownwardAPIVolumeFile {
                             path: "namespace".into(),
@@ -137,7 +136,7 @@ fn token() -> Volume {
                         }]),
                     }),
                     ..VolumeProjection::default()
-                }),
+                },
             ]),
             ..ProjectedVolumeSource::default()
         }),

@@ -120,7 +120,7 @@ pub fn orphan(proposal: &Proposal, now: Timestamp) -> Option<ProposalStatus> {
 }
 
 /// What the operator owns of the stored status.
-fn stored(proposal: &Proposal) -> ProposalStatus {
+pub fn stored(proposal: &Proposal) -> ProposalStatus {
     ProposalStatus {
         sidecar: None,
         ..proposal.status.clone().unwrap_or_default()
