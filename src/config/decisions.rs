@@ -54,6 +54,13 @@ impl Answer {
     }
 }
 
+impl Limits {
+    /// Proposals of one bottle that may be pending: what a person can be asked to keep in mind.
+    pub const PENDING: u32 = 20;
+    /// New proposals of one bottle in an hour: one every two minutes is more than anybody reads with care.
+    pub const HOURLY: u32 = 30;
+}
+
 /// What is left of the limits that protect the reviewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -23,8 +23,11 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
+    config::decisions::Limits,
     names,
     proposal::{
+        lifetimes::Lifetimes,
+        limits::Room,
         notice::{Facts, Notice},
         progress::{self, Progress},
     },
@@ -56,7 +59,11 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
     plan.orphan_others(seen.proposals, uid, now);
-    let mut progressed = progress_all(&proposals, now);
+    // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
+    let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
+    let mut room = Room::of(&proposals, now);
+    let mut progressed = progress_all(&proposals, &mut room, lifetimes, now);
+    plan.look_again(room.opens());
     for progress in &progressed {
         plan.look_again(progress.recheck);
     }
@@ -65,7 +72,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let mut result = effective(bottle, seen, &progressed, now);
+    let limits = room.left(pending);
+    let mut result = effective(bottle, seen, &progressed, limits, now);
     if let Ok(effective) = &result {
         enforce(effective, &mut progressed, now);
     }
@@ -87,6 +95,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     });
     plan.store_status(bottle, status);
     plan.notify_progress(&proposals, progressed);
+    plan.remove_closed(seen.proposals, lifetimes, now);
     plan
 }
 
@@ -126,6 +135,7 @@ fn effective(
     bottle: &Bottle,
     seen: Observed<'_>,
     progressed: &[Progress],
+    limits: Limits,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let spec = scope::validate(bottle, seen.class, seen.settings)?;
@@ -150,7 +160,7 @@ fn effective(
         .iter()
         .filter_map(|one| one.decided.clone())
         .collect();
-    let config_map = files::config_map(bottle, &spec, &files, decided);
+    let config_map = files::config_map(bottle, &spec, &files, decided, limits);
     let rendered = pod::render(bottle, &spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));
@@ -219,7 +229,12 @@ fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> 
     own
 }
 
-fn progress_all(proposals: &[&Proposal], now: Timestamp) -> Vec<Progress> {
+fn progress_all(
+    proposals: &[&Proposal],
+    room: &mut Room,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> Vec<Progress> {
     let last = proposals
         .iter()
         .filter_map(|one| one.status.as_ref()?.applied_sequence)
@@ -228,7 +243,13 @@ fn progress_all(proposals: &[&Proposal], now: Timestamp) -> Vec<Progress> {
     let mut next_sequence = last + 1;
     let mut all = Vec::with_capacity(proposals.len());
     for proposal in proposals {
-        let progress = progress::progress(proposal, Facts { now, next_sequence });
+        let facts = Facts {
+            now,
+            next_sequence,
+            lifetimes,
+            held: room.admit(proposal).err(),
+        };
+        let progress = progress::progress(proposal, facts);
         if progress.status.applied_sequence == Some(next_sequence) {
             next_sequence += 1;
         }

@@ -1,6 +1,8 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
 pub mod condition;
+pub mod lifetimes;
+pub mod limits;
 pub mod notice;
 pub mod progress;
 mod record;
@@ -25,7 +27,7 @@ pub enum State {
     Conflicted,
     /// It can't be applied.
     Failed,
-    /// The grant's time is over.
+    /// The time of the grant, or of the question, is over.
     Expired,
     /// The grant was taken back.
     Revoked,
@@ -50,7 +52,7 @@ pub enum Event {
     Enforce,
     /// A person took the grant back.
     Revoke,
-    /// `expiresAt` has passed.
+    /// `expiresAt` has passed; for a question, `pendingTTL`.
     Expire,
     /// The Bottle with this uid is gone.
     LoseBottle,
@@ -89,6 +91,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::Pending, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
+        // Nobody decided in time.
+        (S::Pending, E::Expire) => to(S::Expired, false),
         // Enforcement is the sidecars' word, not ours.
         (S::Applying, E::Enforce) => to(S::Enforced, true),
         // A grant ends: the hole closes at once, enforced or not.
@@ -100,7 +104,7 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
             S::New,
             E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce | E::Revoke | E::Expire,
         )
-        | (S::Pending, E::Seen | E::Enforce | E::Revoke | E::Expire)
+        | (S::Pending, E::Seen | E::Enforce | E::Revoke)
         | (S::Applying, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject)
         | (S::Enforced, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce)
         | (

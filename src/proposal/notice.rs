@@ -1,5 +1,6 @@
 //! What goes into a step, and what people are told of it.
 
+use super::{lifetimes::Lifetimes, limits::Full};
 use jiff::Timestamp;
 
 /// What the proposal's Bottle says about it.
@@ -9,6 +10,10 @@ pub struct Facts {
     pub now: Timestamp,
     /// `appliedSequence` for an approval that has none.
     pub next_sequence: i64,
+    /// How long a question waits.
+    pub lifetimes: Lifetimes,
+    /// Why the question can't be shown to a reviewer yet.
+    pub held: Option<Full>,
 }
 
 /// An Event for `kubectl describe`.
