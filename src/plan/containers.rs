@@ -110,12 +110,19 @@ pub fn agent(spec: &Spec) -> Container {
                 claims: None,
             }),
         termination_message_policy: Some("File".into()),
-        volume_mounts: Some(vec![
-            mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
-            mount(volumes::SEAL, names::path::SEAL, true),
-            mount(volumes::HOME, names::path::HOME, false),
-            mount(volumes::WORKSPACE, &spec.workspace_path, false),
-        ]),
+        tty: spec.tty.then_some(true),
+        stdin: spec.tty.then_some(true),
+        volume_mounts: Some(
+            [
+                mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
+                mount(volumes::SEAL, names::path::SEAL, true),
+                mount(volumes::HOME, names::path::HOME, false),
+                mount(volumes::WORKSPACE, &spec.workspace_path, false),
+            ]
+            .into_iter()
+            .chain(volumes::skill_mounts(spec))
+            .collect(),
+        ),
         security_context: Some(user(spec.user)),
         ..Container::default()
     }

@@ -28,10 +28,6 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
 pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
     let agent = &spec.agent;
     first([
-        (agent.prompt.is_some(), "spec.agent.prompt"),
-        (agent.tty == Some(true), "spec.agent.tty"),
-        (!agent.skills.is_empty(), "spec.agent.skills"),
-        (agent.settings_path.is_some(), "spec.agent.settingsPath"),
         (agent.model_secret.is_some(), "spec.agent.modelSecret"),
         (
             spec.egress.engine == Some(Engine::Pipelock),
