@@ -91,13 +91,12 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::Pending, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
-        // Nobody decided in time.
-        (S::Pending, E::Expire) => to(S::Expired, false),
         // Enforcement is the sidecars' word, not ours.
         (S::Applying, E::Enforce) => to(S::Enforced, true),
         // A grant ends: the hole closes at once, enforced or not.
         (S::Applying | S::Enforced, E::Revoke) => to(S::Revoked, false),
-        (S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
+        // For a question: nobody decided in time.
+        (S::Pending | S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
         // The trail outlives the Bottle; what is closed already stays as it was closed.
         (S::New | S::Pending | S::Applying | S::Enforced, E::LoseBottle) => to(S::Orphaned, false),
         (

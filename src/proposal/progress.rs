@@ -187,8 +187,7 @@ fn next_event(
             );
             Some((Event::Expire, why("NotDecided", words)))
         }
-        (State::Applying | State::Enforced, Decision::Pending)
-        | (State::Applying | State::Enforced, Decision::Rejected)
+        (State::Applying | State::Enforced, Decision::Pending | Decision::Rejected)
         | (
             State::Rejected
             | State::Conflicted
@@ -334,6 +333,7 @@ fn owed(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<De
     };
     Some(Decided {
         proposal: proposal.name_any(),
+        uid: proposal.uid().unwrap_or_default(),
         asked,
         status: answer,
         notes,
