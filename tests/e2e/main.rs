@@ -16,3 +16,4 @@ mod rest;
 mod road;
 mod support;
 mod token;
+mod waits;

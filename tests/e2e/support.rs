@@ -154,7 +154,12 @@ impl Namespace {
 
     /// Applies the Bottle `name` with this allowlist and waits until it is Ready.
     pub fn bottle(&self, name: &str, allowlist: &[&str]) -> Bottle<'_> {
-        self.apply(&bottle_yaml(name, allowlist)).good();
+        self.bottle_with(name, allowlist, "")
+    }
+
+    /// The same, with more lines of its spec.
+    pub fn bottle_with(&self, name: &str, allowlist: &[&str], more: &str) -> Bottle<'_> {
+        self.apply(&(bottle_yaml(name, allowlist) + more)).good();
         let bottle = Bottle {
             namespace: self,
             name: name.to_owned(),
