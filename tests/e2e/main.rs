@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod changes;
 mod escape;
 mod kill;
 mod rest;
