@@ -8,6 +8,7 @@
 mod attempt;
 mod demo;
 mod egress;
+mod filter;
 mod lock;
 mod mcp;
 mod netns;
