@@ -6,6 +6,7 @@
 )]
 
 mod attempt;
+mod bypass;
 mod demo;
 mod egress;
 mod filter;
