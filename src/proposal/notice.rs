@@ -1,14 +1,17 @@
 //! What goes into a step, and what people are told of it.
 
+use super::today::Today;
 use jiff::Timestamp;
 
 /// What the proposal's Bottle says about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// The clock.
     pub now: Timestamp,
     /// `appliedSequence` for an approval that has none.
     pub next_sequence: i64,
+    /// What is in force without this proposal; none while the Bottle itself is not valid.
+    pub today: Option<&'a Today>,
 }
 
 /// An Event for `kubectl describe`.

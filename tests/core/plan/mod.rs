@@ -2,5 +2,7 @@
 
 mod bottles;
 mod proposals;
+mod routes;
+mod routes_declared;
 mod sealed;
 mod world;
