@@ -202,11 +202,13 @@ pub enum Rollout {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Proposals {
-    /// How long a question waits before it expires, such as `24h`. Refused until this version expires questions.
+    /// How long a question waits before it expires, such as `24h`; without it, for as long as it
+    /// takes.
     #[serde(rename = "pendingTTL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub pending_ttl: Option<String>,
-    /// How long a closed proposal is kept, such as `720h`. Refused until this version removes closed proposals.
+    /// How long a closed proposal is kept, such as `30d`, which is the default. A grant in force is never
+    /// removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub retention: Option<String>,

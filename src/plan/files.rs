@@ -11,7 +11,7 @@ use crate::{
     api::Bottle,
     config::{
         Files,
-        decisions::{Decided, Decisions},
+        decisions::{Decided, Decisions, Limits},
     },
     names,
 };
@@ -45,6 +45,7 @@ pub fn config_map(
     spec: &Spec,
     files: &Files,
     decisions: Vec<Decided>,
+    limits: Limits,
 ) -> ConfigMap {
     let name = bottle.metadata.name.as_deref().unwrap_or_default();
     let mut data = BTreeMap::from([
@@ -61,7 +62,10 @@ pub fn config_map(
     let used: usize = data.values().map(String::len).sum();
     data.insert(
         names::file::DECISIONS.to_owned(),
-        pretty(&admit(decisions, BYTES_MAX.saturating_sub(used))),
+        pretty(&Decisions {
+            decisions: admit(decisions, BYTES_MAX.saturating_sub(used)),
+            limits: Some(limits),
+        }),
     );
     ConfigMap {
         metadata: ObjectMeta {
@@ -77,16 +81,13 @@ pub fn config_map(
 }
 
 /// In order, while the whole stays small enough; the rest follows when these are answered.
-fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
+fn admit(decisions: Vec<Decided>, room: usize) -> Vec<Decided> {
     let mut used = 0;
     let admitted = decisions.into_iter().take_while(|decided| {
         used += pretty(decided).len() + 64;
         used <= room
     });
-    Decisions {
-        decisions: admitted.collect(),
-        limits: None,
-    }
+    admitted.collect()
 }
 
 fn pretty<T: serde::Serialize>(value: &T) -> String {

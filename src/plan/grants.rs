@@ -4,6 +4,8 @@
 use crate::{
     api::{Decision, Proposal},
     proposal::{
+        lifetimes::Lifetimes,
+        limits::Room,
         notice::Facts,
         progress::{self, Progress},
         today::Today,
@@ -17,8 +19,12 @@ use jiff::Timestamp;
 pub fn progress_all(
     proposals: &[&Proposal],
     declared: Option<&Today>,
+    room: &mut Room,
+    lifetimes: Lifetimes,
     now: Timestamp,
 ) -> Vec<Progress> {
+    // The first one in the order of asking comes first where there is not room for all.
+    let held: Vec<_> = proposals.iter().map(|one| room.admit(one).err()).collect();
     let mut today = declared.cloned();
     let sequence = |one: &Proposal| one.status.as_ref()?.applied_sequence;
     let last = proposals.iter().filter_map(|one| sequence(one)).max();
@@ -35,6 +41,8 @@ pub fn progress_all(
         let facts = Facts {
             now,
             next_sequence,
+            lifetimes,
+            held: held[at],
             today: today.as_ref(),
         };
         let progress = progress::progress(proposals[at], facts);

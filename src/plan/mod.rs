@@ -25,8 +25,10 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
+    config::decisions::Limits,
     names,
     proposal::{
+        limits::Room,
         notice::Notice,
         progress::{self, Progress},
     },
@@ -59,9 +61,13 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
     plan.orphan_others(seen.proposals, uid, now);
+    // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
+    let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
+    let mut room = Room::of(&proposals, now);
     let spec = scope::validate(bottle, seen.class, seen.settings);
     let declared = spec.as_ref().ok().map(|spec| &spec.declared);
-    let mut progressed = grants::progress_all(&proposals, declared, now);
+    let mut progressed = grants::progress_all(&proposals, declared, &mut room, lifetimes, now);
+    plan.look_again(room.opens());
     for progress in &progressed {
         plan.look_again(progress.recheck);
     }
@@ -70,7 +76,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let mut result = spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, now));
+    let limits = room.left(pending);
+    let mut result = spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, limits, now));
     if let Ok(effective) = &result {
         enforce(effective, &mut progressed, now);
     }
@@ -92,6 +99,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     });
     plan.store_status(bottle, status);
     plan.notify_progress(&proposals, progressed);
+    plan.remove_closed(seen.proposals, lifetimes, now);
     plan
 }
 
@@ -132,6 +140,7 @@ fn effective(
     spec: &Spec,
     seen: Observed<'_>,
     progressed: &[Progress],
+    limits: Limits,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let name = names::object_name(&bottle.name_any());
@@ -155,7 +164,7 @@ fn effective(
         .iter()
         .filter_map(|one| one.decided.clone())
         .collect();
-    let config_map = files::config_map(bottle, spec, &files, decided);
+    let config_map = files::config_map(bottle, spec, &files, decided, limits);
     let rendered = pod::render(bottle, spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));

@@ -1,6 +1,6 @@
 //! Why a Bottle can't have a pod, each with a sentence that says what to do.
 
-use crate::{agents::RenderError, api::AgentKind};
+use crate::{agents::RenderError, api::AgentKind, proposal::lifetimes::InvalidLifetime};
 
 /// One reason, shown as the Ready condition's reason and message.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum Problem {
     /// A line of the allowlist breaks a rule.
     #[error("spec.allowlist: {0}")]
     Allowlist(String),
+    /// Not a duration.
+    #[error(transparent)]
+    Lifetime(InvalidLifetime),
     /// Not an address range.
     #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
     Range(String),
@@ -139,6 +142,7 @@ impl Problem {
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)
+            | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",
             Self::Routes(_) => "InvalidRoutes",

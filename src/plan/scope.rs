@@ -5,11 +5,14 @@ use crate::{
     agents,
     api::{
         AgentKind, Bottle, BottleClass, BottleClassSpec, BottleSpec, OperatingMode, PodTemplate,
-        Resources, Secret,
+        Proposals, Resources, Secret,
     },
     config::{allowlist::Allowlist, egress, seal},
     names,
-    proposal::today::Today,
+    proposal::{
+        lifetimes::{InvalidLifetime, Lifetimes},
+        today::Today,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -58,6 +61,17 @@ pub struct Spec {
     pub pod_template: Option<PodTemplate>,
 }
 
+/// How long the bottle's proposals live; a class that is not there adds nothing.
+pub fn lifetimes(
+    bottle: &Bottle,
+    class: Option<&BottleClass>,
+    settings: &Settings,
+) -> Result<Lifetimes, InvalidLifetime> {
+    let class = class.map(|class| class.spec.clone()).unwrap_or_default();
+    let merged = overlay(overlay(settings.builtin.clone(), class), own(&bottle.spec));
+    Lifetimes::read(&merged.proposals.unwrap_or_default())
+}
+
 /// Merges builtin → class → bottle and checks the result.
 pub fn validate(
     bottle: &Bottle,
@@ -74,6 +88,7 @@ pub fn validate(
     let agent_settings = agents::merge::merge(&scopes.each_ref().map(agent_settings));
     let merged = scopes.into_iter().reduce(overlay).unwrap_or_default();
     unsupported::in_class(&merged)?;
+    Lifetimes::read(&merged.proposals.clone().unwrap_or_default()).map_err(Problem::Lifetime)?;
     let agent = &merged.agent;
     let kind = agent.kind.ok_or(Problem::NoKind)?;
     let program = agents::kind(kind.as_str()).map_err(|_| Problem::UnsupportedKind(kind))?;
@@ -193,7 +208,13 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
             ca_bundle: over.egress.ca_bundle.or(base.egress.ca_bundle),
             parent_proxy: over.egress.parent_proxy.or(base.egress.parent_proxy),
         },
-        proposals: over.proposals.or(base.proposals),
+        proposals: match (base.proposals, over.proposals) {
+            (Some(base), Some(over)) => Some(Proposals {
+                pending_ttl: over.pending_ttl.or(base.pending_ttl),
+                retention: over.retention.or(base.retention),
+            }),
+            (base, over) => over.or(base),
+        },
         image_pull_secrets,
         runtime_class_name: over.runtime_class_name.or(base.runtime_class_name),
         pod_template: over.pod_template.or(base.pod_template),

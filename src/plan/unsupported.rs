@@ -22,7 +22,6 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
 /// The first refused field of what a class may have too.
 pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
     let agent = &spec.agent;
-    let proposals = spec.proposals.clone().unwrap_or_default();
     first([
         (agent.prompt.is_some(), "spec.agent.prompt"),
         (agent.tty == Some(true), "spec.agent.tty"),
@@ -37,8 +36,6 @@ pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
             spec.egress.parent_proxy.is_some(),
             "spec.egress.parentProxy",
         ),
-        (proposals.pending_ttl.is_some(), "spec.proposals.pendingTTL"),
-        (proposals.retention.is_some(), "spec.proposals.retention"),
     ])
 }
 

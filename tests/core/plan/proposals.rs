@@ -11,12 +11,17 @@ const ASKED: &str = "blue-000000000001";
 #[test]
 fn a_new_question_is_shown_to_reviewers_and_changes_nothing() {
     let mut world = World::running();
-    let before = world.config_map.clone();
+    let before = world.file(names::file::HASH);
     world.ask_for(ASKED, "new.example.com");
     let actions = world.settle();
     assert_eq!(
         actions,
-        ["ApplyProposalStatus", "ApplyBottleStatus", "Notify"]
+        [
+            "ApplyProposalStatus",
+            "ApplyConfigMap",
+            "ApplyBottleStatus",
+            "Notify"
+        ]
     );
     let status = world.proposal(ASKED).status.clone().unwrap();
     assert_eq!(status.change, ["+new.example.com"]);
@@ -26,7 +31,7 @@ fn a_new_question_is_shown_to_reviewers_and_changes_nothing() {
         world.bottle.status.as_ref().unwrap().pending_proposals,
         Some(1)
     );
-    assert_eq!(world.config_map, before);
+    assert_eq!(world.file(names::file::HASH), before);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStatus,
     Pod, PodStatus,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub const BOTTLE: &str = "
 apiVersion: bot-bottle.dev/v1alpha1
@@ -104,6 +105,11 @@ impl World {
                 let sidecar = proposal.status.take().and_then(|status| status.sidecar);
                 proposal.status = Some(*status);
                 proposal.status.as_mut().unwrap().sidecar = sidecar;
+            }
+            Action::DeleteProposal { name, uid } => {
+                assert_eq!(self.proposal(&name).metadata.uid.as_deref(), Some(&*uid));
+                self.proposals
+                    .retain(|one| one.metadata.name != Some(name.clone()));
             }
             Action::CreateConfigMap(config_map) | Action::ApplyConfigMap(config_map) => {
                 self.config_map = Some(*config_map);
@@ -227,6 +233,8 @@ impl World {
             },
         );
         proposal.metadata.namespace = Some("garden".into());
+        proposal.metadata.uid = Some(format!("uid-of-{name}"));
+        proposal.metadata.creation_timestamp = Some(Time(self.now));
         self.proposals.push(proposal);
     }
 
