@@ -1,6 +1,6 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{problem::Problem, settings::Settings, unsupported};
+use super::{problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
@@ -9,7 +9,10 @@ use crate::{
     },
     config::{allowlist::Allowlist, egress, seal},
     names,
-    proposal::lifetimes::{InvalidLifetime, Lifetimes},
+    proposal::{
+        lifetimes::{InvalidLifetime, Lifetimes},
+        today::Today,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -40,10 +43,10 @@ pub struct Spec {
     pub supervise: bool,
     /// The agent's settings files.
     pub fragments: Vec<seal::Fragment>,
-    /// Secrets that `prepare` resolves.
+    /// Secrets, for cred-proxy; those that the settings name for `prepare` too.
     pub secrets: BTreeMap<String, Secret>,
-    /// What the Bottle and its class declare.
-    pub allowlist: Allowlist,
+    /// What the Bottle and its class declare, and the operator's own routes.
+    pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
     /// Whether the pod shall exist.
@@ -113,20 +116,22 @@ pub fn validate(
         .clone()
         .unwrap_or_else(|| workspace_path.clone());
     let fragments = agents::render(&agent_settings, &working_dir).map_err(Problem::Settings)?;
-    for (name, places) in agents::secrets::secrets_used(&fragments) {
-        if !bottle.spec.secrets.contains_key(&name) {
-            return Err(Problem::UndeclaredSecret {
-                name,
-                place: places.join(", "),
-            });
-        }
-    }
+    let credentials = routes::credentials(routes::Inputs {
+        routes: &bottle.spec.routes,
+        secrets: &bottle.spec.secrets,
+        servers: &agent_settings.mcp_servers,
+        agent,
+        kind,
+        fragments: &fragments,
+    })?;
+    let mut env = environment(&agent.env)?;
+    env.extend(credentials.env);
     Ok(Spec {
         image,
         start,
         resume,
         conversation: words(program.conversation),
-        env: environment(&agent.env)?,
+        env,
         resources: agent.resources.clone(),
         user: agent_uid(agent.user)?,
         working_dir,
@@ -135,7 +140,11 @@ pub fn validate(
         supervise: merged.supervise.unwrap_or(true),
         fragments,
         secrets: bottle.spec.secrets.clone(),
-        allowlist: allowlist(&merged.allowlist)?,
+        declared: Today {
+            allowlist: allowlist(&merged.allowlist)?,
+            routes: credentials.routes,
+            secrets: credentials.secrets,
+        },
         egress: egress_file(&merged.egress.allow_internal, settings)?,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
@@ -176,6 +185,8 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
     }
     agent.settings_path = top.settings_path.or(agent.settings_path);
     agent.model_secret = top.model_secret.or(agent.model_secret);
+    agent.model_api = top.model_api.or(agent.model_api);
+    agent.model_upstream = top.model_upstream.or(agent.model_upstream);
     agent.max_restarts = top.max_restarts.or(agent.max_restarts);
     let mut allowlist = base.allowlist;
     allowlist.extend(over.allowlist);
