@@ -2,6 +2,7 @@
 
 mod closing;
 mod dns;
+mod kept;
 mod limits;
 mod plain;
 mod reload;
