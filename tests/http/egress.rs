@@ -4,6 +4,7 @@ mod closing;
 mod dns;
 mod kept;
 mod limits;
+mod parent;
 mod plain;
 mod reload;
 mod tunnels;
