@@ -20,7 +20,7 @@
 //! What is inside TLS can't be seen: a server that serves several hosts under one certificate can be asked, inside,
 //! for another of its own. An upgrade to WebSocket passes in TLS only.
 
-mod client_hello;
+pub mod client_hello;
 mod connections;
 mod copy;
 mod denials;
