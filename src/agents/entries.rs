@@ -1,40 +1,19 @@
 //! MCP servers as the entries of a program's settings.
 
-use super::{Place, RenderError, Rendered, settings::Settings, template::entry};
+use super::{Place, RenderError, settings::Settings, template::entry};
 use crate::api::{McpServer, ServerType, Servers};
 use crate::names::mcp;
 use serde_json::{Map, Value, json};
 
-/// A server that cred-proxy serves to the agent: `/mcp/<name>/` stands for `url`, the token is injected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxied {
-    /// The server's own URL.
-    pub url: String,
-    /// NAME of its token.
-    pub token: String,
-}
-
-/// Every entry by its server's name, ours too; servers with a token go to `rendered.proxied`.
+/// Every entry by its server's name, ours too.
 pub(super) fn all(
     settings: &Settings,
     servers: &Servers,
     place: &Place,
-    rendered: &mut Rendered,
 ) -> Result<Map<String, Value>, RenderError> {
     let mut entries = Map::new();
     for (name, server) in &settings.mcp_servers {
-        let mut url = server.url.clone();
-        if let (Some(token), Some(own)) = (&server.token, &server.url) {
-            let proxy = place
-                .cred_proxy
-                .ok_or_else(|| RenderError::TokenNeedsCredProxy(name.clone()))?;
-            let proxied = Proxied {
-                url: own.clone(),
-                token: token.clone(),
-            };
-            rendered.proxied.insert(name.clone(), proxied);
-            url = Some(format!("{proxy}/mcp/{name}/"));
-        }
+        let url = url(name, server, place)?;
         let template = match server.server_type() {
             Some(ServerType::Stdio) => &servers.stdio,
             _ => &servers.http,
@@ -45,6 +24,22 @@ pub(super) fn all(
         entries.insert(mcp::SERVER.to_owned(), supervise(servers, place));
     }
     Ok(entries)
+}
+
+/// A server's URL for the agent: with a token, cred-proxy's, which injects it; the query stays with the agent.
+pub(super) fn url(
+    name: &str,
+    server: &McpServer,
+    place: &Place,
+) -> Result<Option<String>, RenderError> {
+    let (Some(_), Some(url)) = (&server.token, &server.url) else {
+        return Ok(server.url.clone());
+    };
+    let proxy = place
+        .cred_proxy
+        .ok_or_else(|| RenderError::TokenNeedsCredProxy(name.to_owned()))?;
+    let query = url.find('?').map_or("", |at| &url[at..]);
+    Ok(Some(format!("{proxy}/mcp/{name}/{query}")))
 }
 
 /// The bottle's own server.

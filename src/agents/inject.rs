@@ -172,14 +172,11 @@ impl Injected<'_> {
             if !plain {
                 return Err(RenderError::ExecNeedsPlainServer(name.clone()));
             }
-            let url = match rendered.proxied.contains_key(name) {
-                true => rendered.proxy_url(name),
-                false => server
-                    .and_then(|server| server.url.clone())
-                    .unwrap_or_else(|| self.place.supervise.to_owned()),
-            };
+            let url = server.map(|server| entries::url(name, server, self.place));
+            let url = url.transpose()?.flatten();
+            let url = url.as_deref().unwrap_or(self.place.supervise);
             let fill = |words: &[String]| {
-                let fill = |word: &String| word.replace("{name}", name).replace("{url}", &url);
+                let fill = |word: &String| word.replace("{name}", name).replace("{url}", url);
                 words.iter().map(fill).collect()
             };
             rendered.exec.push(seal::Exec {

@@ -18,6 +18,7 @@ pub fn merge(scopes: &[Settings]) -> Settings {
             skills,
             model_secret,
             model,
+            model_api,
             supervise,
             mcp_servers,
             plugins,
@@ -40,6 +41,7 @@ pub fn merge(scopes: &[Settings]) -> Settings {
             skills: skills || wide.skills,
             model_secret: model_secret.or(wide.model_secret),
             model: model.or(wide.model),
+            model_api: model_api.or(wide.model_api),
             supervise: supervise.or(wide.supervise),
             mcp_servers: by_key(wide.mcp_servers, mcp_servers, server),
             plugins: by_key(wide.plugins, plugins, |wide, narrow| Toggle {

@@ -8,15 +8,15 @@ mod entries;
 mod inject;
 mod kinds;
 pub mod merge;
+pub mod model;
 mod paths;
 mod render;
 pub mod secrets;
 mod settings;
 mod template;
 
-pub use entries::Proxied;
 pub use kinds::{kind, names};
-pub use render::{ModelRoute, Place, Rendered, render};
+pub use render::{Place, Rendered, render};
 pub use settings::{Marketplace, McpServer, ServerType, Settings, Toggle};
 
 /// Why settings can't be rendered; each sentence says what to do in the Bottle.
@@ -139,9 +139,6 @@ pub enum RenderError {
         /// With a terminal or without.
         how: &'static str,
     },
-    /// The program's model is not known.
-    #[error("it is not known how agents of kind {0} reach their model: remove agent.modelSecret")]
-    NoModel(String),
     /// The model's key would have to be given to the agent.
     #[error("agent.modelSecret needs cred-proxy, and this bottle has none: remove it")]
     ModelNeedsCredProxy,

@@ -1,16 +1,14 @@
 //! The one function that writes an agent's settings.
 
 use super::{
-    RenderError, commands, entries, inject::Injected, kinds, paths, settings, settings::Settings,
-    template::Words,
+    RenderError, commands, entries, inject::Injected, kinds, model::DUMMY_KEY, paths, settings,
+    settings::Settings, template::Words,
 };
 use crate::api::{Format, Plugins, Program, ProgramFile};
 use crate::config::seal::{self, Fragment};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What stands where a program wants a key for its model: the real one is injected by cred-proxy.
-const DUMMY_KEY: &str = "bottle-key-is-in-cred-proxy";
 /// As many last characters of a key as Claude Code remembers.
 const KEY_END: usize = 20;
 
@@ -46,28 +44,6 @@ pub struct Rendered {
     pub project: Option<seal::Project>,
     /// Directory below HOME for skills.
     pub skills: Option<String>,
-    /// Servers that cred-proxy serves.
-    pub proxied: BTreeMap<String, entries::Proxied>,
-    /// The model that cred-proxy serves at `/model/`.
-    pub model: Option<ModelRoute>,
-    pub(super) cred_proxy: String,
-}
-
-/// Where a model is served, and how its key is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelRoute {
-    /// Upstream.
-    pub upstream: String,
-    /// Header that carries the key; none: `Authorization: Bearer`.
-    pub header: Option<String>,
-    /// NAME of the key.
-    pub secret: String,
-}
-
-impl Rendered {
-    pub(super) fn proxy_url(&self, server: &str) -> String {
-        format!("{}/mcp/{server}/", self.cred_proxy)
-    }
 }
 
 /// Everything for the agent, from the merged scopes.
@@ -84,7 +60,6 @@ pub fn render(settings: &Settings, place: &Place) -> Result<Rendered, RenderErro
     let mut files = Files::new(moved);
     let mut rendered = Rendered {
         env: program.env.clone(),
-        cred_proxy: place.cred_proxy.unwrap_or_default().to_owned(),
         ..Rendered::default()
     };
     rendered.env.extend(moved.variable(place.home));
@@ -100,7 +75,7 @@ pub fn render(settings: &Settings, place: &Place) -> Result<Rendered, RenderErro
     ]);
     let mut flags = Vec::new();
     if let Some(servers) = &program.servers {
-        let entries = entries::all(settings, servers, place, &mut rendered)?;
+        let entries = entries::all(settings, servers, place)?;
         let injected = Injected {
             kind,
             program,
@@ -127,23 +102,16 @@ pub fn render(settings: &Settings, place: &Place) -> Result<Rendered, RenderErro
     if let Some(plugins) = &program.plugins {
         add_plugins(settings, plugins, &mut files);
     }
-    if let Some(secret) = &settings.model_secret {
-        let model = program
-            .model
-            .as_ref()
-            .ok_or_else(|| RenderError::NoModel(kind.to_owned()))?;
+    if settings.model_secret.is_some() {
         if base.is_none() {
             return Err(RenderError::ModelNeedsCredProxy);
         }
-        add_files(&model.files, supervise, &words, &mut files);
-        let env = model.env.iter();
-        let env = env.filter_map(|(name, value)| Some((name.clone(), words.fill(value)?)));
-        rendered.env.extend(env);
-        rendered.model = Some(ModelRoute {
-            upstream: model.upstream.clone(),
-            header: model.header.clone(),
-            secret: secret.clone(),
-        });
+        if let Some(model) = settings.paid_model(program) {
+            add_files(&model.files, supervise, &words, &mut files);
+            let env = model.env.iter();
+            let env = env.filter_map(|(name, value)| Some((name.clone(), words.fill(value)?)));
+            rendered.env.extend(env);
+        }
     }
     rendered.fragments = files.fragments();
     let commands = commands::commands(settings, program, kind, &flags)?;

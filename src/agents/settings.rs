@@ -1,7 +1,7 @@
 //! The settings of one scope (builtin, class or bottle), and the rules that hold once scopes are merged.
 
 use super::{RenderError, secrets};
-use crate::api::{BottleClassSpec, Injection, Program};
+use crate::api::{BottleClassSpec, Injection, Model, ModelApi, Program};
 pub use crate::api::{Marketplace, McpServer, ServerType, Toggle};
 use crate::names;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub struct Settings {
     pub model_secret: Option<String>,
     /// The model's name.
     pub model: Option<String>,
+    /// The model's API.
+    pub model_api: Option<ModelApi>,
     /// Whether the agent can propose changes to its own bottle; true when nobody says anything.
     pub supervise: Option<bool>,
     /// MCP servers by name.
@@ -59,11 +61,21 @@ impl Settings {
             skills: !agent.skills.is_empty(),
             model_secret: agent.model_secret,
             model: agent.model,
+            model_api: agent.model_api,
             supervise: scope.supervise,
             mcp_servers: scope.mcp_servers.clone(),
             plugins: scope.plugins.clone(),
             marketplaces: scope.marketplaces.clone(),
         }
+    }
+}
+
+impl Settings {
+    /// What the program needs for the model that `modelSecret` pays for; none for an API that it isn't known with.
+    pub(super) fn paid_model<'a>(&self, program: &'a Program) -> Option<&'a Model> {
+        let model = program.model.as_ref()?;
+        let same = self.model_api.is_none() || self.model_api == model.api;
+        (self.model_secret.is_some() && same).then_some(model)
     }
 }
 

@@ -22,7 +22,7 @@ mod room;
 mod schema;
 mod status;
 
-pub use agent::{Agent, AgentKind, Injection, Resources, Skill};
+pub use agent::{Agent, AgentKind, Injection, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };

@@ -4,7 +4,7 @@
 //! version of the operator. In its texts, words in braces stand for what differs from bottle to bottle; each field
 //! says which it knows.
 
-use super::schema;
+use super::{ModelApi, schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -234,13 +234,9 @@ pub struct ProjectFile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Model {
-    /// Where the model is served.
-    #[schemars(length(max = 512))]
-    pub upstream: String,
-    /// Name of the header that carries the key; absent: `Authorization: Bearer`.
+    /// The API that all this is for, the kind's default; with another one the Bottle brings its own settings.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub header: Option<String>,
+    pub api: Option<ModelApi>,
     /// Variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::string_map::<32, 1024>")]

@@ -19,6 +19,9 @@ pub struct Decisions {
 pub struct Decided {
     /// Name of the Proposal.
     pub proposal: String,
+    /// Its uid: one that was deleted and asked anew has the same name. Empty in queue mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// The question that this answers: the Proposal's `status.sidecar.asked`.
     pub asked: i64,
     /// The answer.

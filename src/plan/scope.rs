@@ -1,6 +1,6 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{problem::Problem, settings::Settings, unsupported};
+use super::{problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
@@ -9,12 +9,12 @@ use crate::{
     },
     config::{allowlist::Allowlist, egress},
     names,
-    proposal::lifetimes::{InvalidLifetime, Lifetimes},
+    proposal::{
+        lifetimes::{InvalidLifetime, Lifetimes},
+        today::Today,
+    },
 };
 use std::collections::BTreeMap;
-
-/// Base URL of the bottle's credential proxy, for settings that point at it; none until bottles have one.
-pub const CRED_PROXY: Option<&str> = None;
 
 /// A valid Bottle.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,10 +41,10 @@ pub struct Spec {
     pub skills: Vec<Skill>,
     /// Whether the agent has a terminal.
     pub tty: bool,
-    /// Secrets that `prepare` resolves.
+    /// Secrets, for cred-proxy; those that the settings name for `prepare` too.
     pub secrets: BTreeMap<String, Secret>,
-    /// What the Bottle and its class declare.
-    pub allowlist: Allowlist,
+    /// What the Bottle and its class declare, and the operator's own routes.
+    pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
     /// Whether the pod shall exist.
@@ -108,24 +108,26 @@ pub fn validate(
     let place = agents::Place {
         home: names::path::HOME,
         working_dir: &working_dir,
-        cred_proxy: CRED_PROXY,
+        cred_proxy: Some(agents::model::CRED_PROXY),
         supervise: names::mcp::URL,
     };
     let rendered = agents::render(&agent_settings, &place).map_err(Problem::Settings)?;
     if rendered.start.is_empty() {
         return Err(Problem::NoCommand(kind));
     }
-    for (name, places) in agents::secrets::secrets_used(&rendered.fragments) {
-        if !bottle.spec.secrets.contains_key(&name) {
-            return Err(Problem::UndeclaredSecret {
-                name,
-                place: places.join(", "),
-            });
-        }
-    }
+    let credentials = routes::credentials(routes::Inputs {
+        routes: &bottle.spec.routes,
+        secrets: &bottle.spec.secrets,
+        servers: &agent_settings.mcp_servers,
+        agent,
+        kind,
+        fragments: &rendered.fragments,
+    })?;
+    let mut env = environment(&rendered.env, &agent.env)?;
+    env.extend(credentials.env);
     Ok(Spec {
         image,
-        env: environment(&rendered.env, &agent.env)?,
+        env,
         resources: agent.resources.clone(),
         user: agent_uid(agent.user)?,
         working_dir,
@@ -136,7 +138,11 @@ pub fn validate(
         skills: agent.skills.clone(),
         tty: agent.tty == Some(true),
         secrets: bottle.spec.secrets.clone(),
-        allowlist: allowlist(&merged.allowlist)?,
+        declared: Today {
+            allowlist: allowlist(&merged.allowlist)?,
+            routes: credentials.routes,
+            secrets: credentials.secrets,
+        },
         egress: egress_file(&merged.egress.allow_internal, settings)?,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
@@ -180,6 +186,8 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
     agent.model = top.model.or(agent.model);
     agent.injection = top.injection.or(agent.injection);
     agent.program = top.program.or(agent.program);
+    agent.model_api = top.model_api.or(agent.model_api);
+    agent.model_upstream = top.model_upstream.or(agent.model_upstream);
     agent.max_restarts = top.max_restarts.or(agent.max_restarts);
     let mut allowlist = base.allowlist;
     allowlist.extend(over.allowlist);

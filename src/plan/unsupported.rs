@@ -7,11 +7,6 @@ use crate::api::{BottleClassSpec, BottleSpec, Engine, Rollout};
 pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
     let workspace = spec.workspace.clone().unwrap_or_default();
     first([
-        (!spec.routes.is_empty(), "spec.routes"),
-        (
-            spec.secrets.values().any(|secret| !secret.hosts.is_empty()),
-            "spec.secrets.hosts",
-        ),
         (spec.dockerfile.is_some(), "spec.dockerfile"),
         (workspace.size.is_some(), "spec.workspace.size"),
         (
@@ -26,9 +21,7 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
 
 /// The first refused field of what a class may have too.
 pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
-    let agent = &spec.agent;
     first([
-        (agent.model_secret.is_some(), "spec.agent.modelSecret"),
         (
             spec.egress.engine == Some(Engine::Pipelock),
             "spec.egress.engine Pipelock",

@@ -1,12 +1,18 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
+pub mod change;
 pub mod condition;
+mod hosts;
 pub mod lifetimes;
 pub mod limits;
+mod look_alike;
 pub mod notice;
 pub mod progress;
 mod record;
 pub mod review;
+mod routes;
+pub mod today;
+pub mod unfit;
 
 use crate::api::ProposalPhase;
 
@@ -42,7 +48,7 @@ pub enum Event {
     Seen,
     /// A person approved, and the change can be applied.
     Approve,
-    /// A person approved what no longer fits.
+    /// A person approved what no longer fits, or it no longer fits what was declared since.
     Conflict,
     /// A person approved what can't be applied.
     Fail,
@@ -91,13 +97,14 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::Pending, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
-        // Nobody decided in time.
-        (S::Pending, E::Expire) => to(S::Expired, false),
         // Enforcement is the sidecars' word, not ours.
         (S::Applying, E::Enforce) => to(S::Enforced, true),
         // A grant ends: the hole closes at once, enforced or not.
         (S::Applying | S::Enforced, E::Revoke) => to(S::Revoked, false),
-        (S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
+        // For a question: nobody decided in time.
+        (S::Pending | S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
+        // What it was about was declared otherwise since: the Bottle's word is the newer one.
+        (S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
         // The trail outlives the Bottle; what is closed already stays as it was closed.
         (S::New | S::Pending | S::Applying | S::Enforced, E::LoseBottle) => to(S::Orphaned, false),
         (
@@ -105,8 +112,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
             E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce | E::Revoke | E::Expire,
         )
         | (S::Pending, E::Seen | E::Enforce | E::Revoke)
-        | (S::Applying, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject)
-        | (S::Enforced, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce)
+        | (S::Applying, E::Seen | E::Approve | E::Fail | E::Reject)
+        | (S::Enforced, E::Seen | E::Approve | E::Fail | E::Reject | E::Enforce)
         | (
             S::Rejected | S::Conflicted | S::Failed | S::Expired | S::Revoked | S::Orphaned,
             E::Seen

@@ -138,7 +138,7 @@ fn rendered(options: &Options, home: &str) -> Result<Rendered, Error> {
     let place = Place {
         home,
         working_dir: working_dir.map_or(path::WORKSPACE, String::as_str),
-        cred_proxy: scope::CRED_PROXY,
+        cred_proxy: Some(agents::model::CRED_PROXY),
         supervise: &options.supervise_url,
     };
     agents::render(&merged, &place).map_err(Error::Render)

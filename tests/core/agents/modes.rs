@@ -1,7 +1,7 @@
 //! How a program is given its servers, its prompt and its place.
 
 use super::{PLACE, rendered, settings};
-use bot_bottle::agents::{ModelRoute, Proxied, RenderError, render};
+use bot_bottle::agents::{RenderError, render};
 use serde_json::json;
 
 fn refused(value: serde_json::Value) -> RenderError {
@@ -16,13 +16,8 @@ fn a_servers_token_becomes_a_route_and_is_written_nowhere() {
     let entry = &rendered.fragments[0].merge["mcpServers"]["hub"];
     assert_eq!(
         *entry,
-        json!({"type": "http", "url": "http://cred-proxy:9099/mcp/hub/"})
+        json!({"type": "http", "url": "http://cred-proxy:9099/mcp/hub/?x=1"})
     );
-    let proxied = Proxied {
-        url: "https://hub.example.com/mcp/?x=1".into(),
-        token: "HUB".into(),
-    };
-    assert_eq!(rendered.proxied["hub"], proxied);
     assert!(!format!("{:?}", rendered.fragments).contains("HUB"));
 }
 
@@ -154,10 +149,6 @@ fn what_a_mode_can_not_do_is_refused() {
             RenderError::NoSettingsPath("amp".into()),
         ),
         (
-            json!({"kind": "amp", "modelSecret": "K"}),
-            RenderError::NoModel("amp".into()),
-        ),
-        (
             json!({"kind": "custom", "program": {"files": [{"path": "../../etc/x", "merge": {}}]}}),
             RenderError::Path("../../etc/x".into()),
         ),
@@ -220,12 +211,6 @@ fn a_model_that_is_paid_for_is_reached_by_cred_proxy_with_a_dummy_key() {
         "http://cred-proxy:9099/model"
     );
     assert_eq!(claude.env.get("ANTHROPIC_MODEL"), None);
-    let route = ModelRoute {
-        upstream: "https://api.anthropic.com".into(),
-        header: Some("x-api-key".into()),
-        secret: "ANTHROPIC".into(),
-    };
-    assert_eq!(claude.model, Some(route));
     let state = claude
         .fragments
         .iter()

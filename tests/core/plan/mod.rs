@@ -3,5 +3,7 @@
 mod bottles;
 mod lifetimes;
 mod proposals;
+mod routes;
+mod routes_declared;
 mod sealed;
 mod world;
