@@ -137,7 +137,11 @@ impl Problem {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownClass(_) => "UnknownClass",
-            Self::NoKind | Self::NoImage | Self::NoCommand(_) => "Incomplete",
+            Self::NoKind
+            | Self::NoImage
+            | Self::NoCommand(_)
+            | Self::ModelSecret
+            | Self::ModelApi(_) => "Incomplete",
             Self::UnsupportedKind(_) | Self::Unsupported { .. } => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
@@ -150,7 +154,6 @@ impl Problem {
             | Self::SecretHosts { .. }
             | Self::SecretHost { .. }
             | Self::SecretInTheOpen { .. } => "InvalidSecret",
-            Self::ModelSecret | Self::ModelApi(_) => "Incomplete",
             Self::UndeclaredSecret { .. } => "MissingSecret",
             Self::Settings(_) => "SettingsFailed",
             Self::TooLarge(_) => "ConfigTooLarge",
