@@ -23,8 +23,8 @@ pub fn prepare(spec: &Spec, settings: &Settings) -> Container {
         mount(volumes::CONFIG, names::path::CONFIG, true),
         mount(volumes::SEAL, names::path::SEAL, false),
     ];
-    if !spec.secrets.is_empty() {
-        mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
+    if !spec.secrets_in_settings().is_empty() {
+        mounts.push(mount(volumes::SETTINGS_SECRETS, names::path::SECRETS, true));
     }
     Container {
         name: names::container::PREPARE.into(),
@@ -50,7 +50,8 @@ pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container
     if spec.supervise {
         args = vec!["mcp", "--bind", "127.0.0.1"];
     }
-    args.extend(["--enforcers", names::container::EGRESS]);
+    let enforcers = [names::container::EGRESS, names::container::CRED_PROXY].join(",");
+    args.extend(["--enforcers", &enforcers]);
     Container {
         name: names::container::SUPERVISE.into(),
         args: Some(args.into_iter().map(str::to_owned).collect()),
@@ -88,6 +89,26 @@ pub fn egress(settings: &Settings) -> Container {
             mount(volumes::STATE, names::path::STATE, false),
         ]),
         security_context: Some(user(names::uid::EGRESS)),
+        ..sidecar(settings)
+    }
+}
+
+/// Holds the credentials: sends them to the routes' upstreams, and gives them to nobody else. It is there without any
+/// route too: one may be granted later, and a running pod can't be given a container.
+pub fn cred_proxy(spec: &Spec, settings: &Settings) -> Container {
+    let mut mounts = vec![
+        mount(volumes::CONFIG, names::path::CONFIG, true),
+        mount(volumes::STATE, names::path::STATE, false),
+    ];
+    if !spec.secrets.is_empty() {
+        // A directory, never subPath: a secret that is rotated is swapped in.
+        mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
+    }
+    Container {
+        name: names::container::CRED_PROXY.into(),
+        args: Some(vec!["cred-proxy".into()]),
+        volume_mounts: Some(mounts),
+        security_context: Some(user(names::uid::CRED_PROXY)),
         ..sidecar(settings)
     }
 }

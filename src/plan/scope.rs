@@ -158,6 +158,15 @@ pub fn validate(
     })
 }
 
+impl Spec {
+    /// The secrets that stand in the agent's settings, and so in its home.
+    pub fn secrets_in_settings(&self) -> BTreeMap<&String, &Secret> {
+        let used = agents::secrets::secrets_used(&self.fragments);
+        let all = self.secrets.iter();
+        all.filter(|(name, _)| used.contains_key(*name)).collect()
+    }
+}
+
 /// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
 const MAX_RESTARTS: u32 = 3;
 
