@@ -104,9 +104,14 @@ pub fn cred_proxy(spec: &Spec, settings: &Settings) -> Container {
         // A directory, never subPath: a secret that is rotated is swapped in.
         mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
     }
+    let mut args = vec!["cred-proxy".to_owned()];
+    if spec.ca_bundle.is_some() {
+        args.extend(["--ca-bundle".to_owned(), names::path::CA_BUNDLE.to_owned()]);
+        mounts.push(mount(volumes::CA, names::path::CA, true));
+    }
     Container {
         name: names::container::CRED_PROXY.into(),
-        args: Some(vec!["cred-proxy".into()]),
+        args: Some(args),
         volume_mounts: Some(mounts),
         security_context: Some(user(names::uid::CRED_PROXY)),
         ..sidecar(settings)
@@ -115,6 +120,15 @@ pub fn cred_proxy(spec: &Spec, settings: &Settings) -> Container {
 
 /// The agent itself, behind `seal`: no capability, no token, no way to more privileges.
 pub fn agent(spec: &Spec) -> Container {
+    let mut mounts = vec![
+        mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
+        mount(volumes::SEAL, names::path::SEAL, true),
+        mount(volumes::HOME, names::path::HOME, false),
+        mount(volumes::WORKSPACE, &spec.workspace_path, false),
+    ];
+    if spec.ca_bundle.is_some() {
+        mounts.push(mount(volumes::CA, names::path::CA, true));
+    }
     Container {
         name: names::container::AGENT.into(),
         image: Some(spec.image.clone()),
@@ -131,12 +145,7 @@ pub fn agent(spec: &Spec) -> Container {
                 claims: None,
             }),
         termination_message_policy: Some("File".into()),
-        volume_mounts: Some(vec![
-            mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
-            mount(volumes::SEAL, names::path::SEAL, true),
-            mount(volumes::HOME, names::path::HOME, false),
-            mount(volumes::WORKSPACE, &spec.workspace_path, false),
-        ]),
+        volume_mounts: Some(mounts),
         security_context: Some(user(spec.user)),
         ..Container::default()
     }

@@ -33,6 +33,9 @@ pub const SECRETS: &str = "secrets";
 /// The secrets that the agent's settings name; in `prepare` only.
 pub const SETTINGS_SECRETS: &str = "settings-secrets";
 
+/// A company's certificates; in `cred-proxy` and the agent.
+pub const CA: &str = "ca";
+
 /// Kubernetes' own life time of projected tokens, one hour, renewed by the kubelet.
 const TOKEN_SECONDS: i64 = 3600;
 /// The state volume holds a few hashes, `seal`'s volume the program (a few MB) and its instructions.
@@ -82,6 +85,17 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         },
         token(),
     ];
+    volumes.extend(spec.ca_bundle.as_ref().map(|name| Volume {
+        name: CA.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: name.clone(),
+            items: Some(vec![same_path("ca.crt")]),
+            // A missing one is cred-proxy's clear sentence and not a pod that hangs.
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
     let in_settings = spec.secrets_in_settings();
     for (name, mounted) in [
         (SECRETS, spec.secrets.iter().collect()),

@@ -164,6 +164,10 @@ fn mounts(container: &Container) -> Vec<Leak> {
             volumes::SEAL => {
                 container.name == names::container::PREPARE || mount.read_only == Some(true)
             }
+            volumes::CA => {
+                let reads = [names::container::CRED_PROXY, names::container::AGENT];
+                reads.contains(&container.name.as_str()) && mount.read_only == Some(true)
+            }
             volumes::CURRENT_CONFIG => mount.read_only == Some(true),
             _ => container.name == names::container::AGENT,
         };
