@@ -43,6 +43,9 @@ pub enum Problem {
     /// Not an address range.
     #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
     Range(String),
+    /// Not a proxy that ours can use.
+    #[error("spec.egress.parentProxy must be http://HOST:PORT, without user, path and query")]
+    ParentProxy,
     /// A path that is taken or not absolute.
     #[error(
         "{field} {path:?} must be absolute, without .., and outside the bottle's own directories"
@@ -146,6 +149,7 @@ impl Problem {
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)
+            | Self::ParentProxy
             | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",

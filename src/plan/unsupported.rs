@@ -31,11 +31,6 @@ pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
             spec.egress.engine == Some(Engine::Pipelock),
             "spec.egress.engine Pipelock",
         ),
-        (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
-        (
-            spec.egress.parent_proxy.is_some(),
-            "spec.egress.parentProxy",
-        ),
     ])
 }
 

@@ -226,3 +226,29 @@ fn an_http_server_with_a_token_gets_a_route_and_its_token_stays_in_the_proxy() {
     let undeclared = of("{url: 'https://files.example.com/mcp', token: NONE}").unwrap_err();
     assert!(undeclared.to_string().contains("spec.secrets.NONE"));
 }
+
+#[test]
+fn a_companys_proxy_and_certificates_are_handed_on() {
+    let egress = "egress: {caBundle: company, parentProxy: 'http://proxy.example.com:3128'}";
+    let world = world(&format!("{AGENT}, {egress}"));
+    let file = world.file(names::file::EGRESS);
+    assert!(file.contains("\"parentProxy\": \"http://proxy.example.com:3128\""));
+    let pod = world.pod.clone().unwrap();
+    let spec = pod.spec.unwrap();
+    let of = |name: &str| spec.containers.iter().find(|one| one.name == name).unwrap();
+    let args = of("cred-proxy").args.clone().unwrap();
+    assert_eq!(args, ["cred-proxy", "--ca-bundle", "/run/bottle/ca/ca.crt"]);
+    for (name, expected) in [("cred-proxy", true), ("agent", true), ("egress", false)] {
+        let mut mounts = of(name).volume_mounts.iter().flatten();
+        assert_eq!(mounts.any(|mount| mount.name == "ca"), expected, "{name}");
+    }
+    for wrong in [
+        "https://proxy.example.com",
+        "http://me:pw@proxy.example.com",
+        "http://proxy.example.com/x",
+        "proxy",
+    ] {
+        let world = self::world(&format!("{AGENT}, egress: {{parentProxy: '{wrong}'}}"));
+        assert_eq!(world.ready().1, "InvalidSpec", "{wrong}");
+    }
+}
