@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// All addresses of a host together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// After this the next address is tried beside the first (RFC 8305 recommends it).
 const STAGGER: Duration = Duration::from_millis(250);
 /// More addresses than this help nobody.
-const MAX_ADDRESSES: usize = 16;
+pub(crate) const MAX_ADDRESSES: usize = 16;
 
 /// A connection to a host that the policy permits.
 pub struct Upstream {
@@ -31,7 +31,7 @@ pub struct Upstream {
 }
 
 /// The policy's word on a name, before anything is sent anywhere.
-pub fn check(shared: &Shared, target: &Target) -> Result<Verdict, Cause> {
+pub(super) fn check(shared: &Shared, target: &Target) -> Result<Verdict, Cause> {
     if target.is_address() {
         return Err(Cause::AddressLiteral);
     }
@@ -43,7 +43,7 @@ pub fn check(shared: &Shared, target: &Target) -> Result<Verdict, Cause> {
 }
 
 /// Checks the name, resolves it, checks the addresses, dials one of them; or has the parent proxy do the last three.
-pub async fn open(shared: &Shared, target: &Target) -> Result<Upstream, Cause> {
+pub(super) async fn open(shared: &Shared, target: &Target) -> Result<Upstream, Cause> {
     let verdict = check(shared, target)?;
     let parent = shared.policy().parent.clone();
     let (stream, way) = match parent {
@@ -112,7 +112,7 @@ async fn dial_in_time(addresses: Vec<SocketAddr>) -> Result<(TcpStream, SocketAd
 }
 
 /// The first address that takes the connection; one that is slow doesn't hold the others up.
-async fn dial(addresses: Vec<SocketAddr>) -> Option<(TcpStream, SocketAddr)> {
+pub(crate) async fn dial(addresses: Vec<SocketAddr>) -> Option<(TcpStream, SocketAddr)> {
     let mut waiting = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
     loop {

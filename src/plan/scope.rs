@@ -4,8 +4,8 @@ use super::{problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleSpec, OperatingMode, PodTemplate, Proposals,
-        Resources, Secret, Skill,
+        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, OperatingMode, PodTemplate,
+        Proposals, Resources, Secret, Skill,
     },
     config::{allowlist::Allowlist, egress},
     names,
@@ -47,6 +47,8 @@ pub struct Spec {
     pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
+    /// ConfigMap with a company's certificates.
+    pub ca_bundle: Option<String>,
     /// Whether the pod shall exist.
     pub suspended: bool,
     /// Mount path of the workspace.
@@ -143,7 +145,8 @@ pub fn validate(
             routes: credentials.routes,
             secrets: credentials.secrets,
         },
-        egress: egress_file(&merged.egress.allow_internal, settings)?,
+        egress: egress_file(&merged.egress, settings)?,
+        ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
         image_pull_secrets: merged
@@ -154,6 +157,15 @@ pub fn validate(
         runtime_class_name: merged.runtime_class_name,
         pod_template: merged.pod_template,
     })
+}
+
+impl Spec {
+    /// The secrets that stand in the agent's settings, and so in its home.
+    pub fn secrets_in_settings(&self) -> BTreeMap<&String, &Secret> {
+        let used = agents::secrets::secrets_used(&self.rendered.fragments);
+        let all = self.secrets.iter();
+        all.filter(|(name, _)| used.contains_key(*name)).collect()
+    }
 }
 
 /// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
@@ -281,15 +293,32 @@ fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
     Allowlist::parse_declared(&text).map_err(|error| Problem::Allowlist(error.to_string()))
 }
 
-fn egress_file(allow_internal: &[String], settings: &Settings) -> Result<egress::Egress, Problem> {
-    let allow_internal = allow_internal
+fn egress_file(declared: &Egress, settings: &Settings) -> Result<egress::Egress, Problem> {
+    let parent_proxy = declared.parent_proxy.clone();
+    if let Some(url) = &parent_proxy
+        && !is_parent_proxy(url)
+    {
+        return Err(Problem::ParentProxy);
+    }
+    let allow_internal = declared
+        .allow_internal
         .iter()
         .map(|range| range.parse().map_err(|_| Problem::Range(range.clone())))
         .collect::<Result<_, _>>()?;
     Ok(egress::Egress {
         allow_internal,
         deny: settings.deny.clone(),
-        parent_proxy: None,
+        parent_proxy,
+    })
+}
+
+/// A credential in it would stand in a ConfigMap.
+fn is_parent_proxy(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| {
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        let bare = uri.path() == "/" && uri.query().is_none();
+        let scheme = uri.scheme_str() == Some("http");
+        host && bare && scheme && !url.contains(['@', '#'])
     })
 }
 

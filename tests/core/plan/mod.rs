@@ -5,5 +5,6 @@ mod lifetimes;
 mod proposals;
 mod routes;
 mod routes_declared;
+mod routes_review;
 mod sealed;
 mod world;
