@@ -16,5 +16,6 @@ mod netns;
 mod prepare;
 mod seal_agent;
 mod seal_home;
+mod seal_settings;
 mod sealed;
 mod support;
