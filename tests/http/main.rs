@@ -6,6 +6,7 @@
 )]
 
 mod attempt;
+mod cred_proxy;
 mod demo;
 mod egress;
 mod lock;
