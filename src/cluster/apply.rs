@@ -32,6 +32,7 @@ pub async fn apply(
         Action::ApplyProposalStatus { name, status } => {
             target.proposal_status(proposals, &name, *status).await?;
         }
+        Action::DeleteProposal { name, uid } => target.delete_proposal(&name, uid).await?,
         Action::CreateConfigMap(config_map) => target.create_config_map(*config_map).await?,
         Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
         Action::CreatePod(pod) => target.create_pod(*pod).await?,
@@ -58,6 +59,7 @@ pub async fn apply(
 fn failpoint(action: &Action) -> &'static str {
     match action {
         Action::ApplyProposalStatus { .. } => "proposal-status",
+        Action::DeleteProposal { .. } => "delete-proposal",
         Action::CreateConfigMap(_) => "create-config-map",
         Action::ApplyConfigMap(_) => "apply-config-map",
         Action::CreatePod(_) => "create-pod",
@@ -136,6 +138,22 @@ impl Target<'_> {
         Ok(())
     }
 
+    async fn delete_proposal(&self, name: &str, uid: String) -> Result<(), Error> {
+        tracing::info!(proposal = name, "removing a closed proposal");
+        let api = Api::<Proposal>::namespaced(self.context.client.clone(), &self.namespace);
+        self.context
+            .visible
+            .forget("Proposal", &self.namespace, name);
+        match api
+            .delete(name, &only(uid))
+            .await
+            .map_err(Error::api("delete Proposal", name))
+        {
+            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     async fn bottle_status(&self, status: BottleStatus) -> Result<(), Error> {
         let api = Api::<Bottle>::namespaced(self.context.client.clone(), &self.namespace);
         let name = self.bottle.name_any();
@@ -189,17 +207,10 @@ impl Target<'_> {
 
     async fn delete_pod(&self, name: &str, uid: String, why: &str) -> Result<(), Error> {
         tracing::info!(pod = name, why, "ending the pod");
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(uid),
-                resource_version: None,
-            }),
-            ..DeleteParams::default()
-        };
         self.context.visible.forget("Pod", &self.namespace, name);
         match self
             .pods()
-            .delete(name, &params)
+            .delete(name, &only(uid))
             .await
             .map_err(Error::api("delete Pod", name))
         {
@@ -292,6 +303,17 @@ impl Target<'_> {
 
 fn reference<K: kube::Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
     object.object_ref(&())
+}
+
+/// This very object, never a successor of the same name.
+fn only(uid: String) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    }
 }
 
 fn params() -> PatchParams {

@@ -15,7 +15,7 @@ use kube::{
     core::DeserializeGuard,
     runtime::reflector::{ObjectRef, Store},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 
 /// Shared by all reconciles.
@@ -92,6 +92,16 @@ impl Caches {
                     && proposal.metadata.namespace.as_deref() == Some(namespace)
             })
             .cloned()
+            .collect()
+    }
+
+    /// Namespace and name of every Bottle that a Proposal names, once.
+    pub fn bottles_with_proposals(&self) -> BTreeSet<(String, String)> {
+        self.proposals
+            .state()
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter_map(|one| Some((one.metadata.namespace.clone()?, one.spec.bottle.clone())))
             .collect()
     }
 

@@ -36,6 +36,8 @@ use tokio::sync::watch;
 const CONCURRENCY: u16 = 16;
 /// How soon to look again while the caches don't show our own writes; their watch events come sooner.
 const CATCH_UP: Duration = Duration::from_millis(200);
+/// How often the trail of Bottles that are gone is looked through; it is kept for days.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// How soon to try again after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -132,6 +134,7 @@ pub async fn run(
         ready();
         Ok(())
     };
+    let left_behind = remind(context.clone(), bottles);
     let worked = results.for_each(|result| {
         let context = context.clone();
         async move { after(context, result) }
@@ -139,6 +142,7 @@ pub async fn run(
     // Every step can be taken again by a successor, so nothing has to be waited for at the end.
     tokio::select! {
         (filled, ()) = async { futures::join!(filled, worked) } => filled,
+        () = left_behind => Ok(()),
         () = shutdown => Ok(()),
     }
 }
@@ -272,6 +276,23 @@ fn after(
         }
         // on_error has said it.
         Ok(_) | Err(_) => {}
+    }
+}
+
+/// Looks again at what Bottles that are gone left behind: nothing else would call for it when its time is over.
+async fn remind(context: Arc<Context>, bottles: Store<Guarded>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let there = |name: &str, namespace: &str| {
+            bottles
+                .get(&bottle_ref(name, Some(namespace.to_owned())))
+                .is_some()
+        };
+        for (namespace, name) in context.caches.bottles_with_proposals() {
+            if !there(&name, &namespace) {
+                gone::clean_up(&context, &namespace, &name, clock).await;
+            }
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! A Bottle that is gone: its trail is closed, and with the last one the namespace is cleaned up.
 
 use super::{Context, Error, apply, shared};
-use crate::{api::Bottle, plan::Action, proposal::progress};
+use crate::{
+    api::Bottle,
+    plan::Action,
+    proposal::{lifetimes::Lifetimes, progress},
+};
 use jiff::Timestamp;
-use kube::Api;
+use kube::{Api, ResourceExt as _};
 use std::time::Duration;
 
 /// How often a failed clean-up is tried again, with growing pauses; the next start of the operator tries again too.
@@ -43,6 +47,13 @@ async fn once(context: &Context, namespace: &str, name: &str, now: Timestamp) ->
                 name,
                 status: Box::new(status),
             };
+            apply::apply(context, &bottle, &proposals, action).await?;
+        }
+        // Nobody says any more how long its trail is kept: the default holds.
+        let kept_until = Lifetimes::default().kept_until(&progress::stored(proposal));
+        if let (true, Some(uid)) = (kept_until.is_some_and(|at| at <= now), proposal.uid()) {
+            let name = proposal.name_any();
+            let action = Action::DeleteProposal { name, uid };
             apply::apply(context, &bottle, &proposals, action).await?;
         }
     }

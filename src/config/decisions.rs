@@ -19,6 +19,9 @@ pub struct Decisions {
 pub struct Decided {
     /// Name of the Proposal.
     pub proposal: String,
+    /// Its uid: one that was deleted and asked anew has the same name. Empty in queue mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// The question that this answers: the Proposal's `status.sidecar.asked`.
     pub asked: i64,
     /// The answer.
@@ -52,6 +55,13 @@ impl Answer {
             Self::Rejected => "rejected",
         }
     }
+}
+
+impl Limits {
+    /// Proposals of one bottle that may be pending: what a person can be asked to keep in mind.
+    pub const PENDING: u32 = 20;
+    /// New proposals of one bottle in an hour: one every two minutes is more than anybody reads with care.
+    pub const HOURLY: u32 = 30;
 }
 
 /// What is left of the limits that protect the reviewer.

@@ -1,5 +1,6 @@
 //! Accepting, limits, and the end of a connection.
 
+use super::forward::Keeper;
 use super::refusal::{self, Cause, Form};
 use super::tunnel::{self, Tunnel};
 use super::{Limits, Shared, proxy};
@@ -111,7 +112,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, drain: CancellationT
     let slot = Arc::new(Mutex::new(None::<Tunnel>));
     let handle = {
         let (shared, slot) = (Arc::clone(&shared), Arc::clone(&slot));
-        move |request| proxy::outer(Arc::clone(&shared), Arc::clone(&slot), request).boxed()
+        let keeper = Arc::new(Keeper::default());
+        move |request| {
+            let (shared, keeper) = (Arc::clone(&shared), Arc::clone(&keeper));
+            proxy::outer(shared, keeper, Arc::clone(&slot), request).boxed()
+        }
     };
     let ended = http(stream, &shared.limits, &drain, handle).await;
     let tunnel = slot

@@ -4,6 +4,7 @@ use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
     proposal::{
         condition,
+        lifetimes::Lifetimes,
         notice::Notice,
         progress::{self, Progress},
     },
@@ -21,6 +22,13 @@ pub enum Action {
         name: String,
         /// The status, `sidecar` apart.
         status: Box<ProposalStatus>,
+    },
+    /// Remove a closed Proposal whose retention is over.
+    DeleteProposal {
+        /// Name of the Proposal.
+        name: String,
+        /// Its uid: never delete one that was asked anew.
+        uid: String,
     },
     /// Make the ConfigMap.
     CreateConfigMap(Box<ConfigMap>),
@@ -104,6 +112,28 @@ impl Plan {
                     name: proposal.name_any(),
                     status: Box::new(progress.status.clone()),
                 });
+            }
+        }
+    }
+
+    /// Removes what is over for longer than `retention`.
+    pub(super) fn remove_closed(
+        &mut self,
+        proposals: &[Proposal],
+        lifetimes: Lifetimes,
+        now: Timestamp,
+    ) {
+        for proposal in proposals {
+            let status = progress::stored(proposal);
+            let Some(until) = lifetimes.kept_until(&status) else {
+                continue;
+            };
+            match proposal.uid() {
+                Some(uid) if until <= now => {
+                    let name = proposal.name_any();
+                    self.actions.push(Action::DeleteProposal { name, uid });
+                }
+                _ => self.look_again(Some(until)),
             }
         }
     }

@@ -11,13 +11,12 @@ use crate::{
     api::Bottle,
     config::{
         Files,
-        decisions::{Decided, Decisions},
+        decisions::{Decided, Decisions, Limits},
     },
     names,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A ConfigMap holds 1 MiB; the rest is for metadata.
@@ -26,7 +25,7 @@ const BYTES_MAX: usize = 900 * 1024;
 /// The enforced files.
 pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
     let files = Files {
-        routes: pretty(&json!({"routes": []})),
+        routes: effective.routes.render(),
         allowlist: effective.allowlist.render(),
         dockerfile: format!("FROM {}\n", spec.image),
         egress: pretty(&spec.egress),
@@ -46,6 +45,7 @@ pub fn config_map(
     spec: &Spec,
     files: &Files,
     decisions: Vec<Decided>,
+    limits: Limits,
 ) -> ConfigMap {
     let name = bottle.metadata.name.as_deref().unwrap_or_default();
     let mut data = BTreeMap::from([
@@ -62,7 +62,10 @@ pub fn config_map(
     let used: usize = data.values().map(String::len).sum();
     data.insert(
         names::file::DECISIONS.to_owned(),
-        pretty(&admit(decisions, BYTES_MAX.saturating_sub(used))),
+        pretty(&Decisions {
+            decisions: admit(decisions, BYTES_MAX.saturating_sub(used)),
+            limits: Some(limits),
+        }),
     );
     ConfigMap {
         metadata: ObjectMeta {
@@ -78,16 +81,13 @@ pub fn config_map(
 }
 
 /// In order, while the whole stays small enough; the rest follows when these are answered.
-fn admit(decisions: Vec<Decided>, room: usize) -> Decisions {
+fn admit(decisions: Vec<Decided>, room: usize) -> Vec<Decided> {
     let mut used = 0;
     let admitted = decisions.into_iter().take_while(|decided| {
         used += pretty(decided).len() + 64;
         used <= room
     });
-    Decisions {
-        decisions: admitted.collect(),
-        limits: None,
-    }
+    admitted.collect()
 }
 
 fn pretty<T: serde::Serialize>(value: &T) -> String {

@@ -4,12 +4,14 @@ pub mod action;
 pub mod containers;
 pub mod files;
 pub mod fold;
+pub mod grants;
 pub mod instructions;
 pub mod metadata;
 pub mod namespace;
 pub mod pod;
 mod pod_template;
 pub mod problem;
+pub mod routes;
 pub mod running;
 pub mod scope;
 pub mod sealed;
@@ -23,9 +25,11 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
+    config::decisions::Limits,
     names,
     proposal::{
-        notice::{Facts, Notice},
+        limits::Room,
+        notice::Notice,
         progress::{self, Progress},
     },
 };
@@ -33,6 +37,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
 use problem::Problem;
+use scope::Spec;
 use settings::Settings;
 
 /// What is: the objects around one Bottle, as the caches hold them.
@@ -56,7 +61,13 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
     plan.orphan_others(seen.proposals, uid, now);
-    let mut progressed = progress_all(&proposals, now);
+    // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
+    let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
+    let mut room = Room::of(&proposals, now);
+    let spec = scope::validate(bottle, seen.class, seen.settings);
+    let declared = spec.as_ref().ok().map(|spec| &spec.declared);
+    let mut progressed = grants::progress_all(&proposals, declared, &mut room, lifetimes, now);
+    plan.look_again(room.opens());
     for progress in &progressed {
         plan.look_again(progress.recheck);
     }
@@ -65,7 +76,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let mut result = effective(bottle, seen, &progressed, now);
+    let limits = room.left(pending);
+    let mut result = spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, limits, now));
     if let Ok(effective) = &result {
         enforce(effective, &mut progressed, now);
     }
@@ -87,6 +99,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     });
     plan.store_status(bottle, status);
     plan.notify_progress(&proposals, progressed);
+    plan.remove_closed(seen.proposals, lifetimes, now);
     plan
 }
 
@@ -124,11 +137,12 @@ struct EffectivePlan {
 
 fn effective(
     bottle: &Bottle,
+    spec: &Spec,
     seen: Observed<'_>,
     progressed: &[Progress],
+    limits: Limits,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
-    let spec = scope::validate(bottle, seen.class, seen.settings)?;
     let name = names::object_name(&bottle.name_any());
     if seen.config_map.is_some() && owned(bottle, seen.config_map).is_none() {
         return Err(Problem::NameTaken {
@@ -143,15 +157,15 @@ fn effective(
         .iter()
         .filter_map(|one| one.grant.clone())
         .collect();
-    let effective = fold::fold(&spec.allowlist, &grants);
-    let files = files::files(&spec, &effective)?;
+    let effective = fold::fold(&spec.declared, &grants);
+    let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let decided = progressed
         .iter()
         .filter_map(|one| one.decided.clone())
         .collect();
-    let config_map = files::config_map(bottle, &spec, &files, decided);
-    let rendered = pod::render(bottle, &spec, seen.settings);
+    let config_map = files::config_map(bottle, spec, &files, decided, limits);
+    let rendered = pod::render(bottle, spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));
     }
@@ -167,7 +181,7 @@ fn effective(
     let answered = progressed.iter().all(|one| one.decided.is_none());
     let pod = running::decide(
         bottle,
-        &spec,
+        spec,
         seen.settings,
         seen.pod,
         &config_map,
@@ -186,7 +200,7 @@ fn effective(
         config_map_action,
         pod,
         hash,
-        image: spec.image,
+        image: spec.image.clone(),
         applied: applied && enforced,
         hidden: effective.hidden,
         suspended: spec.suspended,
@@ -217,24 +231,6 @@ fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> 
         )
     });
     own
-}
-
-fn progress_all(proposals: &[&Proposal], now: Timestamp) -> Vec<Progress> {
-    let last = proposals
-        .iter()
-        .filter_map(|one| one.status.as_ref()?.applied_sequence)
-        .max()
-        .unwrap_or(0);
-    let mut next_sequence = last + 1;
-    let mut all = Vec::with_capacity(proposals.len());
-    for proposal in proposals {
-        let progress = progress::progress(proposal, Facts { now, next_sequence });
-        if progress.status.applied_sequence == Some(next_sequence) {
-            next_sequence += 1;
-        }
-        all.push(progress);
-    }
-    all
 }
 
 /// The object, when it is this very Bottle's.

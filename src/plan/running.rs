@@ -133,10 +133,14 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     if !delivery.stored {
         return;
     }
+    // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
+    if delivery.delivered {
+        return;
+    }
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
     let attempt = match last {
         Some(last) if last.content == content => {
-            if delivery.delivered || last.attempt == 0 || last.attempt > TOUCHES {
+            if last.attempt == 0 || last.attempt > TOUCHES {
                 return;
             }
             let due = last.at + wait(last.attempt);

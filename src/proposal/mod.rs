@@ -1,10 +1,18 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
+pub mod change;
 pub mod condition;
+mod hosts;
+pub mod lifetimes;
+pub mod limits;
+mod look_alike;
 pub mod notice;
 pub mod progress;
 mod record;
 pub mod review;
+mod routes;
+pub mod today;
+pub mod unfit;
 
 use crate::api::ProposalPhase;
 
@@ -25,7 +33,7 @@ pub enum State {
     Conflicted,
     /// It can't be applied.
     Failed,
-    /// The grant's time is over.
+    /// The time of the grant, or of the question, is over.
     Expired,
     /// The grant was taken back.
     Revoked,
@@ -40,7 +48,7 @@ pub enum Event {
     Seen,
     /// A person approved, and the change can be applied.
     Approve,
-    /// A person approved what no longer fits.
+    /// A person approved what no longer fits, or it no longer fits what was declared since.
     Conflict,
     /// A person approved what can't be applied.
     Fail,
@@ -50,7 +58,7 @@ pub enum Event {
     Enforce,
     /// A person took the grant back.
     Revoke,
-    /// `expiresAt` has passed.
+    /// `expiresAt` has passed; for a question, `pendingTTL`.
     Expire,
     /// The Bottle with this uid is gone.
     LoseBottle,
@@ -86,23 +94,25 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::New, E::Seen) => to(S::Pending, false),
         // A person decides; an approval becomes part of the config before anybody enforces it.
         (S::Pending, E::Approve) => to(S::Applying, true),
-        (S::Pending, E::Conflict) => to(S::Conflicted, false),
+        // Of a grant: what it was about was declared otherwise since, and the Bottle's word is the newer one.
+        (S::Pending | S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
         // Enforcement is the sidecars' word, not ours.
         (S::Applying, E::Enforce) => to(S::Enforced, true),
         // A grant ends: the hole closes at once, enforced or not.
         (S::Applying | S::Enforced, E::Revoke) => to(S::Revoked, false),
-        (S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
+        // For a question: nobody decided in time.
+        (S::Pending | S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
         // The trail outlives the Bottle; what is closed already stays as it was closed.
         (S::New | S::Pending | S::Applying | S::Enforced, E::LoseBottle) => to(S::Orphaned, false),
         (
             S::New,
             E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce | E::Revoke | E::Expire,
         )
-        | (S::Pending, E::Seen | E::Enforce | E::Revoke | E::Expire)
-        | (S::Applying, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject)
-        | (S::Enforced, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce)
+        | (S::Pending, E::Seen | E::Enforce | E::Revoke)
+        | (S::Applying, E::Seen | E::Approve | E::Fail | E::Reject)
+        | (S::Enforced, E::Seen | E::Approve | E::Fail | E::Reject | E::Enforce)
         | (
             S::Rejected | S::Conflicted | S::Failed | S::Expired | S::Revoked | S::Orphaned,
             E::Seen

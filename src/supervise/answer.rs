@@ -59,6 +59,7 @@ mod tests {
 
     fn answer(status: Answer, notes: &str, final_file: Option<&str>) -> (String, bool) {
         let value = decided(&Decided {
+            uid: String::new(),
             proposal: "demo-0".to_owned(),
             asked: 1,
             status,

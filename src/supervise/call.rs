@@ -186,7 +186,7 @@ impl<S: Store> Desk<S> {
             let decided = view
                 .decisions
                 .get(name)
-                .filter(|decided| decided.asked >= asked)
+                .filter(|decided| self.registry.is_of(decided, asked))
                 .cloned();
             let decided =
                 decided.filter(|decided| view.enforced || decided.status == Answer::Rejected);

@@ -29,8 +29,19 @@ pub struct Registry {
 struct State {
     recent: VecDeque<Decided>,
     closed: HashMap<String, i64>,
+    /// Which proposal has a name now.
+    uids: HashMap<String, String>,
     /// The view that the limits were taken from, and how many places were taken since.
     taken: Option<(Arc<View>, u32)>,
+}
+
+impl State {
+    /// An empty uid is not known, and says nothing.
+    fn is_of(&self, decided: &Decided, asked: i64) -> bool {
+        let uid = self.uids.get(&decided.proposal).map_or("", String::as_str);
+        let same = decided.uid == uid || decided.uid.is_empty() || uid.is_empty();
+        same && decided.asked >= asked
+    }
 }
 
 /// A place among the new proposals; given back when it is dropped.
@@ -99,18 +110,32 @@ impl Registry {
 
     /// The answer to this question or a later one on the same proposal.
     pub fn find(&self, name: &str, asked: i64) -> Option<Decided> {
-        self.state()
-            .recent
-            .iter()
-            .find(|kept| kept.proposal == name && kept.asked >= asked)
+        let state = self.state();
+        let mut kept = state.recent.iter();
+        kept.find(|kept| kept.proposal == name && state.is_of(kept, asked))
             .cloned()
     }
 
-    /// A new proposal took this name: nothing that was decided before belongs to it.
-    pub fn forget(&self, name: &str) {
+    /// Whether `decided` decides question `asked` of the proposal that has its name now: one that was deleted and
+    /// asked anew is another.
+    pub fn is_of(&self, decided: &Decided, asked: i64) -> bool {
+        self.state().is_of(decided, asked)
+    }
+
+    /// A new proposal, `uid`, took this name: nothing that was decided before belongs to it.
+    pub fn renew(&self, name: &str, uid: String) {
         let mut state = self.state();
         state.recent.retain(|kept| kept.proposal != name);
         state.closed.remove(name);
+        state.uids.insert(name.to_owned(), uid);
+    }
+
+    /// The proposal of this name is `uid`.
+    pub fn know(&self, name: &str, uid: &str) {
+        let mut state = self.state();
+        if state.uids.get(name).is_none_or(|known| known != uid) {
+            state.uids.insert(name.to_owned(), uid.to_owned());
+        }
     }
 
     /// Whether the caller is the first one to close this question; a thousand callers make one write.
@@ -146,6 +171,7 @@ mod tests {
 
     fn decided(asked: i64) -> Decided {
         Decided {
+            uid: String::new(),
             proposal: "p".to_owned(),
             asked,
             status: Answer::Approved,
@@ -174,8 +200,23 @@ mod tests {
         registry.record(&decided(2));
         assert!(registry.find("p", 1).is_some() && registry.find("p", 2).is_some());
         assert!(registry.find("p", 3).is_none() && registry.find("q", 1).is_none());
-        registry.forget("p");
+        registry.renew("p", String::new());
         assert!(registry.find("p", 1).is_none());
+    }
+
+    #[test]
+    fn a_decision_on_a_proposal_that_was_deleted_is_no_answer_to_its_successor() {
+        let registry = Registry::default();
+        let of = |uid: &str| Decided {
+            uid: uid.to_owned(),
+            ..decided(1)
+        };
+        assert!(registry.is_of(&of("old"), 1), "nothing is known yet");
+        registry.renew("p", "new".to_owned());
+        assert!(!registry.is_of(&of("old"), 1));
+        assert!(registry.is_of(&of("new"), 1));
+        registry.know("p", "newest");
+        assert!(!registry.is_of(&of("new"), 1));
     }
 
     #[test]
@@ -185,7 +226,7 @@ mod tests {
         assert!(!registry.begin_close("p", 1));
         assert!(registry.begin_close("p", 2));
         assert!(!registry.begin_close("p", 1));
-        registry.forget("p");
+        registry.renew("p", String::new());
         assert!(registry.begin_close("p", 1));
     }
 }

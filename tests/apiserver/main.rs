@@ -17,6 +17,7 @@ mod people;
 mod proposals;
 mod questions;
 mod reports;
+mod routes;
 mod schema;
 mod sidecars;
 #[path = "../support/mod.rs"]

@@ -6,9 +6,11 @@
 )]
 
 mod attempt;
+mod bypass;
 mod cred_proxy;
 mod demo;
 mod egress;
+mod filter;
 mod lock;
 mod mcp;
 mod netns;

@@ -59,12 +59,12 @@ impl<S: Store> Desk<S> {
             let place = self.registry.reserve(&view.borrow_and_update().clone());
             let put = self.persist(proposal, place.is_ok()).await?;
             let standing = match put {
-                Put::New => {
+                Put::New(uid) => {
                     if let Ok(place) = place {
                         place.keep();
                     }
                     // An older proposal of this name is gone, and so is what was decided on it.
-                    self.registry.forget(&proposal.name);
+                    self.registry.renew(&proposal.name, uid);
                     tracing::info!(
                         proposal = proposal.name,
                         tool = proposal.question.tool.name(),
@@ -80,6 +80,7 @@ impl<S: Store> Desk<S> {
                 }
                 Put::Exists(standing) => standing,
             };
+            self.registry.know(&proposal.name, &standing.uid);
             let anew = self.name(
                 &proposal.question,
                 Some(&hex(&Sha256::digest(&proposal.base))),

@@ -120,7 +120,7 @@ impl Store for Kubernetes {
                     .create(&PostParams::default(), &self.object(proposal))
                     .await
                 {
-                    Ok(_) => return Ok(Put::New),
+                    Ok(made) => return Ok(Put::New(made.metadata.uid.unwrap_or_default())),
                     Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                     Err(error) => return Err(classify("creating the proposal", error)),
                 }
@@ -185,6 +185,7 @@ fn standing(object: &DynamicObject, proposal: &Proposal) -> Standing {
     let answered = status["sidecar"]["answered"].as_i64().unwrap_or(0);
     let phase = status["phase"].as_str().unwrap_or_default();
     Standing {
+        uid: object.metadata.uid.clone().unwrap_or_default(),
         asked,
         answered,
         ended: answered >= asked && ENDED.contains(&phase),

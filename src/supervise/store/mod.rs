@@ -22,8 +22,8 @@ pub struct Proposal {
 /// What came of [`Store::put`].
 #[derive(Debug)]
 pub enum Put {
-    /// It is there now, for the first time.
-    New,
+    /// It is there now, for the first time, with this uid; empty where the name is all.
+    New(String),
     /// It was there already.
     Exists(Standing),
     /// It isn't there, and a new one was not wanted.
@@ -41,6 +41,8 @@ pub struct Standing {
     pub ended: bool,
     /// Whether the file in force was another one when it was asked.
     pub base_changed: bool,
+    /// As [`Put::New`] has it.
+    pub uid: String,
     /// The store's mark of this state, for [`Store::ask_again`].
     pub version: String,
     /// The decision, where the store itself keeps it.

@@ -1,6 +1,10 @@
 //! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
 
 mod bottles;
+mod lifetimes;
 mod proposals;
+mod routes;
+mod routes_declared;
+mod routes_review;
 mod sealed;
 mod world;

@@ -11,12 +11,17 @@ const ASKED: &str = "blue-000000000001";
 #[test]
 fn a_new_question_is_shown_to_reviewers_and_changes_nothing() {
     let mut world = World::running();
-    let before = world.config_map.clone();
+    let before = world.file(names::file::HASH);
     world.ask_for(ASKED, "new.example.com");
     let actions = world.settle();
     assert_eq!(
         actions,
-        ["ApplyProposalStatus", "ApplyBottleStatus", "Notify"]
+        [
+            "ApplyProposalStatus",
+            "ApplyConfigMap",
+            "ApplyBottleStatus",
+            "Notify"
+        ]
     );
     let status = world.proposal(ASKED).status.clone().unwrap();
     assert_eq!(status.change, ["+new.example.com"]);
@@ -26,7 +31,7 @@ fn a_new_question_is_shown_to_reviewers_and_changes_nothing() {
         world.bottle.status.as_ref().unwrap().pending_proposals,
         Some(1)
     );
-    assert_eq!(world.config_map, before);
+    assert_eq!(world.file(names::file::HASH), before);
 }
 
 #[test]
@@ -237,8 +242,8 @@ fn a_question_asked_again_is_answered_again() {
 #[test]
 fn what_this_version_can_not_apply_is_never_called_enforced() {
     let mut world = World::running();
-    world.ask(ASKED, "{\"routes\": []}");
-    world.proposal(ASKED).spec.tool = Tool::CredProxyBlock;
+    world.ask(ASKED, "FROM example\n");
+    world.proposal(ASKED).spec.tool = Tool::CapabilityBlock;
     world.settle();
     world.decide(ASKED, Decision::Approved);
     world.settle();

@@ -41,7 +41,10 @@ fn proposal() -> Proposal {
 #[tokio::test]
 async fn a_proposal_is_created_with_the_request_part_only() {
     let (api, store) = start().await;
-    assert!(matches!(store.put(&proposal(), true).await, Ok(Put::New)));
+    assert!(matches!(
+        store.put(&proposal(), true).await,
+        Ok(Put::New(_))
+    ));
     let requests = api.requests.lock().unwrap().clone();
     assert_eq!(requests[0].0, "POST /proposals");
     assert_eq!(
@@ -205,6 +208,7 @@ async fn a_call_goes_all_the_way_twice() {
             .await
             .expect("it was never asked");
         let decided = Decided {
+            uid: String::new(),
             proposal: name.clone(),
             asked,
             status: Answer::Rejected,

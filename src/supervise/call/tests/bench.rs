@@ -42,6 +42,7 @@ impl Store for FakeStore {
         {
             let version = String::new();
             return Ok(Put::Exists(Standing {
+                uid: String::new(),
                 asked,
                 answered,
                 ended,
@@ -60,7 +61,7 @@ impl Store for FakeStore {
             ended: false,
         };
         kept.insert(proposal.name.clone(), new);
-        Ok(Put::New)
+        Ok(Put::New(String::new()))
     }
 
     async fn ask_again(
@@ -168,6 +169,7 @@ pub fn text(ended: &Ended) -> String {
 
 pub fn decided(proposal: &str, asked: i64, status: Answer) -> Decided {
     Decided {
+        uid: String::new(),
         proposal: proposal.to_owned(),
         asked,
         status,

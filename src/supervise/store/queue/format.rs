@@ -106,6 +106,7 @@ impl DecisionFile {
         };
         let final_file = final_file.filter(|_| answer == Answer::Modified);
         Ok(Decided {
+            uid: String::new(),
             proposal: name.to_owned(),
             asked: 1,
             status: answer,

@@ -209,7 +209,7 @@ impl Shared {
             asked_at: jiff::Timestamp::now(),
         })?;
         made.push(now);
-        Ok(Ok(Put::New))
+        Ok(Ok(Put::New(String::new())))
     }
 
     fn standing(
@@ -219,6 +219,7 @@ impl Shared {
         place: Place,
     ) -> Result<Standing, QueueError> {
         let open = Standing {
+            uid: String::new(),
             asked: 1,
             answered: 0,
             ended: false,

@@ -53,7 +53,7 @@ async fn a_proposal_is_one_readable_file() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(
         open(&root).put(&proposal("demo-1"), true).await,
-        Ok(Put::New)
+        Ok(Put::New(_))
     ));
     assert_eq!(names(&root, ""), ["archive", "demo-1.json"]);
     let text = fs::read_to_string(root.path().join("demo-1.json")).unwrap();
