@@ -7,6 +7,7 @@
 
 mod attempt;
 mod bypass;
+mod cred_proxy;
 mod demo;
 mod egress;
 mod filter;
