@@ -6,4 +6,4 @@ mod proposals;
 mod routes;
 mod routes_declared;
 mod sealed;
-mod world;
+pub mod world;
