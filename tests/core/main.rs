@@ -13,5 +13,6 @@ mod agents;
 mod corpus;
 mod golden;
 mod lock;
+mod model;
 mod plan;
 mod refusals;
