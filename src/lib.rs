@@ -12,6 +12,7 @@
 //! - [`proposal`]: CORE, a proposal's life: the table of steps, the review, the answer
 //! - [`cluster`]: SHELL, Kubernetes: watches, observes, applies
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
+//! - [`cred_proxy`]: SHELL, the reverse proxy that holds the credentials
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
 //! - [`prepare`]: the role that lays the lock (`prepare::lock` is CORE) and shares `seal`
 //! - [`seal`]: the first process of the agent's container (`seal::merge` and `seal::attempts` are CORE)
@@ -25,6 +26,7 @@ pub mod api;
 pub mod cluster;
 pub mod config;
 pub mod config_directory;
+pub mod cred_proxy;
 pub mod demo;
 pub mod egress;
 pub mod names;

@@ -97,6 +97,10 @@ pub mod path {
     pub const STATE: &str = "/run/bottle/state";
     /// Secrets, one file per NAME, in `prepare` and `cred-proxy` only.
     pub const SECRETS: &str = "/run/bottle/secrets";
+    /// A company's certificates, in `cred-proxy` and the agent's container; the file in it is `ca.crt`.
+    pub const CA: &str = "/run/bottle/ca";
+    /// That file.
+    pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
     /// Memory volume that `prepare` writes and the agent's container reads: `seal` and its instructions.
     pub const SEAL: &str = "/run/bottle/seal";
     /// The `seal` program in the agent's container.

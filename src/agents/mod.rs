@@ -6,6 +6,7 @@
 mod claude;
 mod kinds;
 pub mod merge;
+pub mod model;
 pub mod secrets;
 mod settings;
 

@@ -67,11 +67,18 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub settings_path: Option<String>,
-    /// NAME of the secret that pays for the model, injected by the credential proxy. Refused until this version
-    /// has that proxy.
+    /// NAME of the secret that pays for the model. The credential proxy sends it; the agent gets a dummy key and the
+    /// proxy's address by the variables that its kind reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub model_secret: Option<String>,
+    /// API of that model: where its key goes. Default: the one that the kind speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_api: Option<ModelApi>,
+    /// URL of that model, for a company's gateway; default: the vendor's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub model_upstream: Option<String>,
     /// Failures in a row after which the agent stays down and the bottle's phase is Failed; default 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
@@ -119,6 +126,17 @@ impl AgentKind {
             Self::Custom => "custom",
         }
     }
+}
+
+/// Shapes of model APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ModelApi {
+    /// The key in `x-api-key`.
+    Anthropic,
+    /// The key as Bearer token.
+    OpenAI,
+    /// The key in `x-goog-api-key`.
+    Gemini,
 }
 
 /// CPU and memory, as in any pod.

@@ -84,7 +84,7 @@ pub struct BottleSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::strings::<4096, 300>")]
     pub allowlist: Vec<String>,
-    /// Routes of the credential proxy. Refused until this version has that proxy.
+    /// Routes of the credential proxy, `http://cred-proxy:9099/<path>/…`. Approved Proposals add to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub routes: Vec<Route>,
@@ -134,8 +134,8 @@ pub struct Secret {
     /// Key in it.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// The only upstream hosts that it may ever be sent to, whoever approves. Refused until this version has the
-    /// credential proxy.
+    /// The only upstream hosts that it may ever be sent to, whoever approves, in the form of `allowlist`. None: any
+    /// that a person approves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::strings::<64, 300>")]
     pub hosts: Vec<String>,

@@ -21,7 +21,7 @@ mod room;
 mod schema;
 mod status;
 
-pub use agent::{Agent, AgentKind, Resources, Skill};
+pub use agent::{Agent, AgentKind, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };

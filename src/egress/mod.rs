@@ -4,8 +4,9 @@
 //!
 //! Pure: `target` (which host is asked for), `policy` (what a config allows), `client_hello` (the name in TLS),
 //! `headers` (what passes), `refusal` (what a client is told), `denials` (the last refusals).
-//! Effects: `server` (accepting, limits), `proxy` (one request), `tunnel` (after CONNECT), `upstream` (resolve,
-//! check, dial), `resolve` (DNS), `connections` (what is open), `reload` (a new config).
+//! Effects: `server` (accepting, limits), `proxy` (one request), `forward` (passing it on), `tunnel`
+//! (after CONNECT), `copy` (its bytes), `upstream` (resolve, check, dial), `parent` (a company's proxy), `resolve` (DNS), `connections` (what is
+//! open), `reload` (a new config).
 //!
 //! # Guarantees
 //!
@@ -19,20 +20,23 @@
 //! What is inside TLS can't be seen: a server that serves several hosts under one certificate can be asked, inside,
 //! for another of its own. An upgrade to WebSocket passes in TLS only.
 
-mod client_hello;
+pub mod client_hello;
 mod connections;
+mod copy;
 mod denials;
+mod forward;
 mod headers;
-mod options;
+pub(crate) mod options;
+mod parent;
 mod policy;
 mod proxy;
 mod refusal;
 mod reload;
 mod resolve;
-mod server;
+pub(crate) mod server;
 mod target;
 mod tunnel;
-mod upstream;
+pub(crate) mod upstream;
 
 use crate::config_directory::{self, Snapshot};
 use crate::names::container;

@@ -17,7 +17,6 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A ConfigMap holds 1 MiB; the rest is for metadata.
@@ -26,7 +25,7 @@ const BYTES_MAX: usize = 900 * 1024;
 /// The enforced files.
 pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
     let files = Files {
-        routes: pretty(&json!({"routes": []})),
+        routes: effective.routes.render(),
         allowlist: effective.allowlist.render(),
         dockerfile: format!("FROM {}\n", spec.image),
         egress: pretty(&spec.egress),

@@ -1,8 +1,11 @@
 //! Effective config = declared ⊕ grants, in the order of their sequence.
 
 use crate::{
-    config::allowlist::{self, Allowlist},
-    proposal::progress::Grant,
+    config::{
+        allowlist::{self, Allowlist},
+        routes::{self, Routes},
+    },
+    proposal::{progress::Grant, today::Today},
 };
 
 /// What a bottle may reach now.
@@ -10,42 +13,57 @@ use crate::{
 pub struct Effective {
     /// The allowlist in force.
     pub allowlist: Allowlist,
-    /// Declared entries that a granted removal hides.
+    /// The routes in force.
+    pub routes: Routes,
+    /// Declared entries, and paths of declared routes, that a grant hides.
     pub hidden: Vec<String>,
 }
 
-/// Folds `grants` over what the Bottle declares. The order of the slice does not matter, the sequences do.
-pub fn fold(declared: &Allowlist, grants: &[Grant]) -> Effective {
+/// Folds `grants` over what the Bottle declares. The order of the slice does not matter, the sequences do. A grant
+/// that does not fit changes nothing: [`crate::proposal::progress`] ends it.
+pub fn fold(declared: &Today, grants: &[Grant]) -> Effective {
     let mut ordered: Vec<&Grant> = grants.iter().collect();
     ordered.sort_by_key(|grant| grant.sequence);
-    let allowlist = ordered
-        .into_iter()
-        .fold(declared.clone(), |list, grant| list.apply(&grant.change));
-    let hidden = allowlist::change(declared, &allowlist).removed;
-    Effective { allowlist, hidden }
+    let mut folded = declared.clone();
+    for grant in ordered {
+        folded.make(&grant.change);
+    }
+    let mut hidden = allowlist::change(&declared.allowlist, &folded.allowlist).removed;
+    let change = routes::change(&declared.routes, &folded.routes);
+    let changed = change.changed.into_iter().map(|changed| changed.from);
+    hidden.extend(changed.chain(change.removed).map(|route| route.path));
+    Effective {
+        allowlist: folded.allowlist,
+        routes: folded.routes,
+        hidden,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::allowlist::AllowlistChange;
+    use crate::{config::allowlist::AllowlistChange, proposal::change::Change};
     use proptest::prelude::*;
 
-    fn declared() -> Allowlist {
-        Allowlist::parse_declared(
-            "a.example.com\nb.example.com\n.wild.example.org\nc.example.com:8443\n",
-        )
-        .unwrap()
+    fn listed(text: &str) -> Today {
+        Today {
+            allowlist: Allowlist::parse_declared(text).unwrap(),
+            ..Today::default()
+        }
+    }
+
+    fn declared() -> Today {
+        listed("a.example.com\nb.example.com\n.wild.example.org\nc.example.com:8443\n")
     }
 
     fn grant(sequence: i64, added: &[&str], removed: &[&str]) -> Grant {
         let own = |list: &[&str]| list.iter().map(|host| (*host).to_owned()).collect();
         Grant {
             sequence,
-            change: AllowlistChange {
+            change: Change::Hosts(AllowlistChange {
                 added: own(added),
                 removed: own(removed),
-            },
+            }),
         }
     }
 
@@ -54,7 +72,8 @@ mod tests {
         assert_eq!(
             fold(&declared(), &[]),
             Effective {
-                allowlist: declared(),
+                allowlist: declared().allowlist,
+                routes: Routes::default(),
                 hidden: vec![]
             }
         );
@@ -84,7 +103,7 @@ mod tests {
     #[test]
     fn a_grant_for_another_host_stays_when_a_declared_one_goes() {
         let grants = [grant(1, &["x.example.com"], &[])];
-        let less = Allowlist::parse_declared("b.example.com\n").unwrap();
+        let less = listed("b.example.com\n");
         assert_eq!(
             fold(&less, &grants).allowlist.to_string(),
             "b.example.com\nx.example.com\n"
@@ -100,7 +119,7 @@ mod tests {
                 .map(|(at, host)| {
                     let host = format!("{host}.example.com");
                     let (added, removed) = if (seed >> at) & 1 == 0 { (vec![host], vec![]) } else { (vec![], vec![host]) };
-                    Grant { sequence: i64::try_from(at).unwrap(), change: AllowlistChange { added, removed } }
+                    Grant { sequence: i64::try_from(at).unwrap(), change: Change::Hosts(AllowlistChange { added, removed }) }
                 })
                 .collect();
             let mut shuffled = grants.clone();

@@ -13,7 +13,10 @@ pub fn render(spec: &Spec) -> seal::Instructions {
         name: name.into(),
         port,
     };
-    let mut sidecars = vec![sidecar(names::container::EGRESS, names::port::EGRESS)];
+    let mut sidecars = vec![
+        sidecar(names::container::EGRESS, names::port::EGRESS),
+        sidecar(names::container::CRED_PROXY, names::port::CRED_PROXY),
+    ];
     if spec.supervise {
         sidecars.push(sidecar(names::container::SUPERVISE, names::port::SUPERVISE));
     }

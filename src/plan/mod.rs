@@ -4,12 +4,14 @@ pub mod action;
 pub mod containers;
 pub mod files;
 pub mod fold;
+pub mod grants;
 pub mod instructions;
 pub mod metadata;
 pub mod namespace;
 pub mod pod;
 mod pod_template;
 pub mod problem;
+pub mod routes;
 pub mod running;
 pub mod scope;
 pub mod sealed;
@@ -26,9 +28,8 @@ use crate::{
     config::decisions::Limits,
     names,
     proposal::{
-        lifetimes::Lifetimes,
         limits::Room,
-        notice::{Facts, Notice},
+        notice::Notice,
         progress::{self, Progress},
     },
 };
@@ -36,6 +37,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt as _;
 use problem::Problem;
+use scope::Spec;
 use settings::Settings;
 
 /// What is: the objects around one Bottle, as the caches hold them.
@@ -62,7 +64,9 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
     let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
     let mut room = Room::of(&proposals, now);
-    let mut progressed = progress_all(&proposals, &mut room, lifetimes, now);
+    let spec = scope::validate(bottle, seen.class, seen.settings);
+    let declared = spec.as_ref().ok().map(|spec| &spec.declared);
+    let mut progressed = grants::progress_all(&proposals, declared, &mut room, lifetimes, now);
     plan.look_again(room.opens());
     for progress in &progressed {
         plan.look_again(progress.recheck);
@@ -73,7 +77,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let limits = room.left(pending);
-    let mut result = effective(bottle, seen, &progressed, limits, now);
+    let mut result = spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, limits, now));
     if let Ok(effective) = &result {
         enforce(effective, &mut progressed, now);
     }
@@ -133,12 +137,12 @@ struct EffectivePlan {
 
 fn effective(
     bottle: &Bottle,
+    spec: &Spec,
     seen: Observed<'_>,
     progressed: &[Progress],
     limits: Limits,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
-    let spec = scope::validate(bottle, seen.class, seen.settings)?;
     let name = names::object_name(&bottle.name_any());
     if seen.config_map.is_some() && owned(bottle, seen.config_map).is_none() {
         return Err(Problem::NameTaken {
@@ -153,15 +157,15 @@ fn effective(
         .iter()
         .filter_map(|one| one.grant.clone())
         .collect();
-    let effective = fold::fold(&spec.allowlist, &grants);
-    let files = files::files(&spec, &effective)?;
+    let effective = fold::fold(&spec.declared, &grants);
+    let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let decided = progressed
         .iter()
         .filter_map(|one| one.decided.clone())
         .collect();
-    let config_map = files::config_map(bottle, &spec, &files, decided, limits);
-    let rendered = pod::render(bottle, &spec, seen.settings);
+    let config_map = files::config_map(bottle, spec, &files, decided, limits);
+    let rendered = pod::render(bottle, spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));
     }
@@ -177,7 +181,7 @@ fn effective(
     let answered = progressed.iter().all(|one| one.decided.is_none());
     let pod = running::decide(
         bottle,
-        &spec,
+        spec,
         seen.settings,
         seen.pod,
         &config_map,
@@ -196,7 +200,7 @@ fn effective(
         config_map_action,
         pod,
         hash,
-        image: spec.image,
+        image: spec.image.clone(),
         applied: applied && enforced,
         hidden: effective.hidden,
         suspended: spec.suspended,
@@ -227,35 +231,6 @@ fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> 
         )
     });
     own
-}
-
-fn progress_all(
-    proposals: &[&Proposal],
-    room: &mut Room,
-    lifetimes: Lifetimes,
-    now: Timestamp,
-) -> Vec<Progress> {
-    let last = proposals
-        .iter()
-        .filter_map(|one| one.status.as_ref()?.applied_sequence)
-        .max()
-        .unwrap_or(0);
-    let mut next_sequence = last + 1;
-    let mut all = Vec::with_capacity(proposals.len());
-    for proposal in proposals {
-        let facts = Facts {
-            now,
-            next_sequence,
-            lifetimes,
-            held: room.admit(proposal).err(),
-        };
-        let progress = progress::progress(proposal, facts);
-        if progress.status.applied_sequence == Some(next_sequence) {
-            next_sequence += 1;
-        }
-        all.push(progress);
-    }
-    all
 }
 
 /// The object, when it is this very Bottle's.

@@ -43,6 +43,9 @@ pub enum Problem {
     /// Not an address range.
     #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
     Range(String),
+    /// Not a proxy that ours can use.
+    #[error("spec.egress.parentProxy must be http://HOST:PORT, without user, path and query")]
+    ParentProxy,
     /// A path that is taken or not absolute.
     #[error(
         "{field} {path:?} must be absolute, without .., and outside the bottle's own directories"
@@ -53,8 +56,56 @@ pub enum Problem {
         /// Its value.
         path: String,
     },
-    /// `${SECRET:NAME}` without `spec.secrets.NAME`.
-    #[error("${{SECRET:{name}}} is used by {place} but not declared; add spec.secrets.{name}")]
+    /// A route breaks a rule.
+    #[error("spec.routes: {0}")]
+    Routes(String),
+    /// Not a NAME.
+    #[error(
+        "spec.secrets has {0:?}; a NAME has letters, digits and -._, and does not begin with a dot"
+    )]
+    SecretName(String),
+    /// A host of a secret breaks a rule of an allowlist.
+    #[error("spec.secrets.{name}.hosts: {error}")]
+    SecretHosts {
+        /// The NAME.
+        name: String,
+        /// The rule.
+        error: String,
+    },
+    /// A secret would go where it never may.
+    #[error(
+        "{place} would send {name} to {host}, which spec.secrets.{name}.hosts does not list; correct one of them"
+    )]
+    SecretHost {
+        /// The NAME.
+        name: String,
+        /// The upstream.
+        host: String,
+        /// Where it is used.
+        place: String,
+    },
+    /// A secret with hosts would stand in the agent's home.
+    #[error(
+        "{place} gives {name} to the agent itself, so spec.secrets.{name}.hosts can't be kept; use another secret there"
+    )]
+    SecretInTheOpen {
+        /// The NAME.
+        name: String,
+        /// Where it is used.
+        place: String,
+    },
+    /// What belongs to a model without its secret.
+    #[error(
+        "spec.agent.modelApi and modelUpstream need spec.agent.modelSecret; set it, or remove them"
+    )]
+    ModelSecret,
+    /// Nobody says which API the model has.
+    #[error(
+        "agents of kind {0:?} can use several models; set spec.agent.modelApi to Anthropic, OpenAI or Gemini"
+    )]
+    ModelApi(AgentKind),
+    /// A secret without `spec.secrets.NAME`.
+    #[error("secret {name} is used by {place} but not declared; add spec.secrets.{name}")]
     UndeclaredSecret {
         /// The NAME.
         name: String,
@@ -89,14 +140,24 @@ impl Problem {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownClass(_) => "UnknownClass",
-            Self::NoKind | Self::NoImage | Self::NoCommand(_) => "Incomplete",
+            Self::NoKind
+            | Self::NoImage
+            | Self::NoCommand(_)
+            | Self::ModelSecret
+            | Self::ModelApi(_) => "Incomplete",
             Self::UnsupportedKind(_) | Self::Unsupported { .. } => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)
+            | Self::ParentProxy
             | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",
+            Self::Routes(_) => "InvalidRoutes",
+            Self::SecretName(_)
+            | Self::SecretHosts { .. }
+            | Self::SecretHost { .. }
+            | Self::SecretInTheOpen { .. } => "InvalidSecret",
             Self::UndeclaredSecret { .. } => "MissingSecret",
             Self::Settings(_) => "SettingsFailed",
             Self::TooLarge(_) => "ConfigTooLarge",

@@ -1,15 +1,18 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{problem::Problem, settings::Settings, unsupported};
+use super::{problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
-        AgentKind, Bottle, BottleClass, BottleClassSpec, BottleSpec, OperatingMode, PodTemplate,
-        Proposals, Resources, Secret,
+        AgentKind, Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, OperatingMode,
+        PodTemplate, Proposals, Resources, Secret,
     },
     config::{allowlist::Allowlist, egress, seal},
     names,
-    proposal::lifetimes::{InvalidLifetime, Lifetimes},
+    proposal::{
+        lifetimes::{InvalidLifetime, Lifetimes},
+        today::Today,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -40,12 +43,14 @@ pub struct Spec {
     pub supervise: bool,
     /// The agent's settings files.
     pub fragments: Vec<seal::Fragment>,
-    /// Secrets that `prepare` resolves.
+    /// Secrets, for cred-proxy; those that the settings name for `prepare` too.
     pub secrets: BTreeMap<String, Secret>,
-    /// What the Bottle and its class declare.
-    pub allowlist: Allowlist,
+    /// What the Bottle and its class declare, and the operator's own routes.
+    pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
+    /// ConfigMap with a company's certificates.
+    pub ca_bundle: Option<String>,
     /// Whether the pod shall exist.
     pub suspended: bool,
     /// Mount path of the workspace.
@@ -113,20 +118,22 @@ pub fn validate(
         .clone()
         .unwrap_or_else(|| workspace_path.clone());
     let fragments = agents::render(&agent_settings, &working_dir).map_err(Problem::Settings)?;
-    for (name, places) in agents::secrets::secrets_used(&fragments) {
-        if !bottle.spec.secrets.contains_key(&name) {
-            return Err(Problem::UndeclaredSecret {
-                name,
-                place: places.join(", "),
-            });
-        }
-    }
+    let credentials = routes::credentials(routes::Inputs {
+        routes: &bottle.spec.routes,
+        secrets: &bottle.spec.secrets,
+        servers: &agent_settings.mcp_servers,
+        agent,
+        kind,
+        fragments: &fragments,
+    })?;
+    let mut env = environment(&agent.env)?;
+    env.extend(credentials.env);
     Ok(Spec {
         image,
         start,
         resume,
         conversation: words(program.conversation),
-        env: environment(&agent.env)?,
+        env,
         resources: agent.resources.clone(),
         user: agent_uid(agent.user)?,
         working_dir,
@@ -135,8 +142,13 @@ pub fn validate(
         supervise: merged.supervise.unwrap_or(true),
         fragments,
         secrets: bottle.spec.secrets.clone(),
-        allowlist: allowlist(&merged.allowlist)?,
-        egress: egress_file(&merged.egress.allow_internal, settings)?,
+        declared: Today {
+            allowlist: allowlist(&merged.allowlist)?,
+            routes: credentials.routes,
+            secrets: credentials.secrets,
+        },
+        egress: egress_file(&merged.egress, settings)?,
+        ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
         image_pull_secrets: merged
@@ -147,6 +159,15 @@ pub fn validate(
         runtime_class_name: merged.runtime_class_name,
         pod_template: merged.pod_template,
     })
+}
+
+impl Spec {
+    /// The secrets that stand in the agent's settings, and so in its home.
+    pub fn secrets_in_settings(&self) -> BTreeMap<&String, &Secret> {
+        let used = agents::secrets::secrets_used(&self.fragments);
+        let all = self.secrets.iter();
+        all.filter(|(name, _)| used.contains_key(*name)).collect()
+    }
 }
 
 /// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
@@ -176,6 +197,8 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
     }
     agent.settings_path = top.settings_path.or(agent.settings_path);
     agent.model_secret = top.model_secret.or(agent.model_secret);
+    agent.model_api = top.model_api.or(agent.model_api);
+    agent.model_upstream = top.model_upstream.or(agent.model_upstream);
     agent.max_restarts = top.max_restarts.or(agent.max_restarts);
     let mut allowlist = base.allowlist;
     allowlist.extend(over.allowlist);
@@ -301,15 +324,32 @@ fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
     Allowlist::parse_declared(&text).map_err(|error| Problem::Allowlist(error.to_string()))
 }
 
-fn egress_file(allow_internal: &[String], settings: &Settings) -> Result<egress::Egress, Problem> {
-    let allow_internal = allow_internal
+fn egress_file(declared: &Egress, settings: &Settings) -> Result<egress::Egress, Problem> {
+    let parent_proxy = declared.parent_proxy.clone();
+    if let Some(url) = &parent_proxy
+        && !is_parent_proxy(url)
+    {
+        return Err(Problem::ParentProxy);
+    }
+    let allow_internal = declared
+        .allow_internal
         .iter()
         .map(|range| range.parse().map_err(|_| Problem::Range(range.clone())))
         .collect::<Result<_, _>>()?;
     Ok(egress::Egress {
         allow_internal,
         deny: settings.deny.clone(),
-        parent_proxy: None,
+        parent_proxy,
+    })
+}
+
+/// A credential in it would stand in a ConfigMap.
+fn is_parent_proxy(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| {
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        let bare = uri.path() == "/" && uri.query().is_none();
+        let scheme = uri.scheme_str() == Some("http");
+        host && bare && scheme && !url.contains(['@', '#'])
     })
 }
 

@@ -7,11 +7,6 @@ use crate::api::{BottleClassSpec, BottleSpec, Engine, Rollout};
 pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
     let workspace = spec.workspace.clone().unwrap_or_default();
     first([
-        (!spec.routes.is_empty(), "spec.routes"),
-        (
-            spec.secrets.values().any(|secret| !secret.hosts.is_empty()),
-            "spec.secrets.hosts",
-        ),
         (spec.dockerfile.is_some(), "spec.dockerfile"),
         (workspace.size.is_some(), "spec.workspace.size"),
         (
@@ -32,15 +27,9 @@ pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
         (agent.tty == Some(true), "spec.agent.tty"),
         (!agent.skills.is_empty(), "spec.agent.skills"),
         (agent.settings_path.is_some(), "spec.agent.settingsPath"),
-        (agent.model_secret.is_some(), "spec.agent.modelSecret"),
         (
             spec.egress.engine == Some(Engine::Pipelock),
             "spec.egress.engine Pipelock",
-        ),
-        (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
-        (
-            spec.egress.parent_proxy.is_some(),
-            "spec.egress.parentProxy",
         ),
     ])
 }

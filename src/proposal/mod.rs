@@ -1,12 +1,18 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
+pub mod change;
 pub mod condition;
+mod hosts;
 pub mod lifetimes;
 pub mod limits;
+mod look_alike;
 pub mod notice;
 pub mod progress;
 mod record;
 pub mod review;
+mod routes;
+pub mod today;
+pub mod unfit;
 
 use crate::api::ProposalPhase;
 
@@ -42,7 +48,7 @@ pub enum Event {
     Seen,
     /// A person approved, and the change can be applied.
     Approve,
-    /// A person approved what no longer fits.
+    /// A person approved what no longer fits, or it no longer fits what was declared since.
     Conflict,
     /// A person approved what can't be applied.
     Fail,
@@ -88,7 +94,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::New, E::Seen) => to(S::Pending, false),
         // A person decides; an approval becomes part of the config before anybody enforces it.
         (S::Pending, E::Approve) => to(S::Applying, true),
-        (S::Pending, E::Conflict) => to(S::Conflicted, false),
+        // Of a grant: what it was about was declared otherwise since, and the Bottle's word is the newer one.
+        (S::Pending | S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
         // Enforcement is the sidecars' word, not ours.
@@ -104,8 +111,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
             E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce | E::Revoke | E::Expire,
         )
         | (S::Pending, E::Seen | E::Enforce | E::Revoke)
-        | (S::Applying, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject)
-        | (S::Enforced, E::Seen | E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce)
+        | (S::Applying, E::Seen | E::Approve | E::Fail | E::Reject)
+        | (S::Enforced, E::Seen | E::Approve | E::Fail | E::Reject | E::Enforce)
         | (
             S::Rejected | S::Conflicted | S::Failed | S::Expired | S::Revoked | S::Orphaned,
             E::Seen

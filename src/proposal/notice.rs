@@ -1,15 +1,17 @@
 //! What goes into a step, and what people are told of it.
 
-use super::{lifetimes::Lifetimes, limits::Full};
+use super::{lifetimes::Lifetimes, limits::Full, today::Today};
 use jiff::Timestamp;
 
 /// What the proposal's Bottle says about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// The clock.
     pub now: Timestamp,
     /// `appliedSequence` for an approval that has none.
     pub next_sequence: i64,
+    /// What is in force without this proposal; none while the Bottle itself is not valid.
+    pub today: Option<&'a Today>,
     /// How long a question waits.
     pub lifetimes: Lifetimes,
     /// Why the question can't be shown to a reviewer yet.

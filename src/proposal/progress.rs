@@ -2,17 +2,15 @@
 
 use super::{
     Event, State,
+    change::Change,
     condition::{self, FALSE, TRUE},
     notice::{Facts, Notice, Why},
     record::record,
-    review, step,
+    review, step, unfit,
 };
 use crate::{
-    api::{Decision, Proposal, ProposalStatus},
-    config::{
-        allowlist::AllowlistChange,
-        decisions::{Answer, Decided},
-    },
+    api::{Decision, Proposal, ProposalStatus, Tool},
+    config::decisions::{Answer, Decided},
     names,
 };
 use jiff::Timestamp;
@@ -39,16 +37,16 @@ pub struct Grant {
     /// Its place in the fold.
     pub sequence: i64,
     /// What it changes.
-    pub change: AllowlistChange,
+    pub change: Change,
 }
 
 /// Takes every step that the stored objects allow, but for [`Event::Enforce`], which needs the whole bottle's config
 /// ([`enforce`]) and [`Event::LoseBottle`] ([`orphan`]).
-pub fn progress(proposal: &Proposal, facts: Facts) -> Progress {
+pub fn progress(proposal: &Proposal, facts: Facts<'_>) -> Progress {
     let mut status = stored(proposal);
     let mut notices = Vec::new();
     let mut state = State::from(status.phase);
-    while let Some((event, why)) = next_event(proposal, &status, state, &facts) {
+    while let Some((event, why)) = next_event(proposal, &status, state, facts) {
         let Ok(transition) = step(state, event) else {
             break;
         };
@@ -61,6 +59,7 @@ pub fn progress(proposal: &Proposal, facts: Facts) -> Progress {
         status.message = Some(message);
     }
     invalid_final_file(proposal, &mut status, state, facts.now);
+    unfit::waits(proposal, &mut status, state, facts);
     answered(proposal, &mut status, state, facts.now);
     let grant = granted(proposal, &status, state);
     let decided = owed(proposal, &status, state);
@@ -142,7 +141,7 @@ fn next_event(
     proposal: &Proposal,
     status: &ProposalStatus,
     state: State,
-    facts: &Facts,
+    facts: Facts<'_>,
 ) -> Option<(Event, Why)> {
     let (spec, now) = (&proposal.spec, facts.now);
     let why = |reason, message: String| Why { reason, message };
@@ -160,7 +159,7 @@ fn next_event(
             ),
         )),
         // A revocation before the grant was applied: it was approved once, so it is applied and taken back.
-        (State::Pending, Decision::Approved | Decision::Revoked) => approve(proposal),
+        (State::Pending, Decision::Approved | Decision::Revoked) => approve(proposal, facts),
         (State::Pending, Decision::Rejected) => {
             let by = spec.decided_by.as_deref().unwrap_or("somebody");
             Some((Event::Reject, why("Rejected", format!("rejected by {by}"))))
@@ -170,11 +169,11 @@ fn next_event(
             Some((Event::Revoke, why("Revoked", format!("revoked by {by}"))))
         }
         (State::Applying | State::Enforced, Decision::Approved) => {
-            let at = spec.expires_at.filter(|at| *at <= now)?;
-            Some((
-                Event::Expire,
-                why("Expired", format!("the grant ended at {at}")),
-            ))
+            let ended = spec.expires_at.filter(|at| *at <= now).map(|at| {
+                let message = format!("the grant ended at {at}");
+                (Event::Expire, why("Expired", message))
+            });
+            ended.or_else(|| unfit::since(spec, facts.today))
         }
         (State::Pending, Decision::Pending) => {
             let ttl = facts.lifetimes.pending_ttl?;
@@ -200,10 +199,13 @@ fn next_event(
     }
 }
 
-fn approve(proposal: &Proposal) -> Option<(Event, Why)> {
+fn approve(proposal: &Proposal, facts: Facts<'_>) -> Option<(Event, Why)> {
     let by = proposal.spec.decided_by.as_deref().unwrap_or("somebody");
-    match review::grant(&proposal.spec) {
-        Ok(_) => Some((
+    match review::valid(&proposal.spec, facts.today) {
+        Err(review::Invalid::Unfit(unfit)) => unfit::approval(&proposal.spec, &unfit),
+        // Nobody can say whether it fits until the Bottle is valid again.
+        Ok(()) if facts.today.is_none() && proposal.spec.tool == Tool::CredProxyBlock => None,
+        Ok(()) => Some((
             Event::Approve,
             Why {
                 reason: "Approved",

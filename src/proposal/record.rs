@@ -4,7 +4,8 @@ use super::{
     State,
     condition::{self, FALSE, TRUE, UNKNOWN},
     notice::{Facts, Notice, Why},
-    review,
+    review::{self, Invalid},
+    today::{Today, Unfit},
 };
 use crate::api::{ProposalSpec, ProposalStatus};
 
@@ -14,14 +15,14 @@ pub(super) fn record(
     status: &mut ProposalStatus,
     to: State,
     why: &Why,
-    facts: Facts,
+    facts: Facts<'_>,
 ) -> Option<Notice> {
     let now = condition::whole_seconds(facts.now);
     status.phase = to.into();
     status.reason = Some(why.reason.into());
     status.message = Some(why.message.clone());
     if matches!(to, State::Pending | State::Applying) {
-        let review = review::review(spec);
+        let review = review::review(spec, facts.today);
         status.summary = review::summary(&review.change);
         status.change = review.change;
         status.diff = review.diff;
@@ -34,22 +35,53 @@ pub(super) fn record(
     if to.closed() {
         status.closed_at = Some(now);
     }
-    for (type_, value, reason, message) in facts_of(spec, to, why) {
+    let was_applied = status.applied_sequence.is_some();
+    for (type_, value, reason, message) in facts_of(spec, to, why, facts.today, was_applied) {
         condition::set(&mut status.conditions, type_, value, reason, &message, now);
     }
     notice(to, status, why)
 }
 
 /// A condition before it has a time: type, status, reason, message.
-type Fact = (&'static str, &'static str, &'static str, String);
+pub(super) type Fact = (&'static str, &'static str, &'static str, String);
 
-fn facts_of(spec: &ProposalSpec, to: State, why: &Why) -> Vec<Fact> {
+/// Whether the file can be granted as things stand; also what a waiting proposal's condition is kept up to date with.
+pub(super) fn valid(spec: &ProposalSpec, today: Option<&Today>) -> Fact {
+    match review::valid(spec, today) {
+        Ok(()) => ("Valid", TRUE, "Valid", "the file can be applied".into()),
+        Err(invalid) => {
+            let reason = match &invalid {
+                Invalid::Unfit(unfit) => unfit_reason(unfit),
+                Invalid::File(_) | Invalid::Unsupported(_) => "Invalid",
+            };
+            ("Valid", FALSE, reason, invalid.to_string())
+        }
+    }
+}
+
+/// One CamelCase word.
+pub(super) fn unfit_reason(unfit: &Unfit) -> &'static str {
+    match unfit {
+        Unfit::Conflict(_) => "Conflict",
+        Unfit::UndeclaredSecret { .. } => "UndeclaredSecret",
+        Unfit::SecretHost { .. } => "SecretHost",
+    }
+}
+
+fn facts_of(
+    spec: &ProposalSpec,
+    to: State,
+    why: &Why,
+    today: Option<&Today>,
+    was_applied: bool,
+) -> Vec<Fact> {
     let not_applied = || ("Applied", FALSE, why.reason, why.message.clone());
+    let ended = || {
+        let ended = "no longer part of the effective config";
+        vec![not_applied(), ("Enforced", FALSE, why.reason, ended.into())]
+    };
     match to {
-        State::Pending => vec![match review::grant(spec) {
-            Ok(_) => ("Valid", TRUE, "Valid", "the file can be applied".into()),
-            Err(error) => ("Valid", FALSE, "Invalid", error.to_string()),
-        }],
+        State::Pending => vec![valid(spec, today)],
         State::Applying => {
             let applied = "part of the bottle's effective config";
             let waits = "waits for every sidecar to enforce it";
@@ -58,11 +90,9 @@ fn facts_of(spec: &ProposalSpec, to: State, why: &Why) -> Vec<Fact> {
                 ("Enforced", UNKNOWN, "Waiting", waits.into()),
             ]
         }
+        State::Conflicted if was_applied => ended(),
         State::Rejected | State::Conflicted | State::Failed => vec![not_applied()],
-        State::Expired | State::Revoked => {
-            let ended = "no longer part of the effective config";
-            vec![not_applied(), ("Enforced", FALSE, why.reason, ended.into())]
-        }
+        State::Expired | State::Revoked => ended(),
         State::New | State::Enforced | State::Orphaned => Vec::new(),
     }
 }

@@ -1,13 +1,13 @@
 //! `seal`: the first process of the agent's container, with the agent's uid and nothing more.
 //!
-//! At every start, restarts in place included, it checks the wall, waits for the sidecars, fills HOME, merges the
-//! settings, and runs the agent. No Kubernetes, no TLS, no threads: it is copied into every bottle.
-//!
-//! The filter of socket families and `io_uring` belongs between the settings and the agent ([`run`]).
+//! At every start, restarts in place included, it filters socket families and `io_uring`, checks the wall, waits for
+//! the sidecars, fills HOME, merges the settings, and runs the agent. No Kubernetes, no TLS, no threads: it is copied
+//! into every bottle.
 
 pub mod agent;
 pub mod attempts;
 mod conversation;
+pub mod filter;
 pub mod home;
 mod manifest;
 pub mod merge;

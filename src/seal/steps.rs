@@ -4,7 +4,7 @@ use super::agent::{self, AgentError, Unstarted};
 use super::attempts::{Ended, Next, next};
 use super::home::{Found, Home, read};
 use super::report::{one_line, say};
-use super::{conversation, passwd, seed, settings, sidecars, wall};
+use super::{conversation, filter, passwd, seed, settings, sidecars, wall};
 use crate::config::seal::Instructions;
 use crate::names::path;
 use crate::telemetry::chain;
@@ -56,6 +56,8 @@ pub fn run(options: &Options) -> u8 {
 
 fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
     let unstarted = Unstarted::new()?;
+    // Before any program of the image runs, not only the agent: an agent may have put its own in such a place.
+    filter::apply()?;
     let instructions = instructions(&options.instructions)?;
     wall::check(&instructions.wall)?;
     sidecars::wait(&instructions.sidecars, options.patience)?;

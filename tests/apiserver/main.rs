@@ -20,6 +20,7 @@ mod proposals;
 mod questions;
 mod reports;
 mod roles;
+mod routes;
 mod schema;
 mod sidecars;
 mod split_brain;

@@ -10,6 +10,8 @@
 )]
 
 mod agents;
+mod corpus;
 mod golden;
 mod lock;
 mod plan;
+mod refusals;

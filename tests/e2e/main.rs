@@ -10,9 +10,11 @@
 )]
 
 mod bad_input;
+mod changes;
 mod escape;
 mod kill;
 mod rest;
 mod road;
 mod support;
 mod token;
+mod waits;

@@ -2,7 +2,9 @@
 
 mod closing;
 mod dns;
+mod kept;
 mod limits;
+mod parent;
 mod plain;
 mod reload;
 mod tunnels;

@@ -6,8 +6,10 @@
 )]
 
 mod attempt;
+mod bypass;
 mod demo;
 mod egress;
+mod filter;
 mod lock;
 mod mcp;
 mod netns;

@@ -6,5 +6,6 @@ mod fake_api;
 mod kubernetes;
 mod many;
 mod process;
+mod refusals;
 mod stream;
 mod transport;

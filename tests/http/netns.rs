@@ -144,6 +144,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// Its process: everything before it was replaced by it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line that it prints.
     pub fn line(&mut self) -> String {
         let mut line = String::new();

@@ -2,6 +2,7 @@
 
 use super::route::Rule;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Stands for the secret in a template.
 const PLACEHOLDER: &str = "{secret}";
@@ -144,6 +145,46 @@ impl From<Auth> for Fields {
                 secret: Some(secret),
                 ..Self::default()
             },
+        }
+    }
+}
+
+impl fmt::Display for Auth {
+    /// As a reviewer reads it: `Bearer GITHUB_TOKEN`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme {
+                scheme,
+                user,
+                secret,
+            } => {
+                write!(f, "{} {secret}", scheme.as_str())?;
+                user.iter()
+                    .try_for_each(|user| write!(f, " for user {user}"))
+            }
+            Self::Header {
+                header,
+                template,
+                secret,
+            } => {
+                write!(f, "header {header}: {secret}")?;
+                if template == PLACEHOLDER {
+                    return Ok(());
+                }
+                write!(f, " as {template:?}")
+            }
+            Self::Query { query, secret } => write!(f, "query {query}={secret}"),
+        }
+    }
+}
+
+impl Scheme {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Token => "token",
+            Self::Basic => "Basic",
         }
     }
 }

@@ -195,8 +195,8 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
             "spec.allowlist",
         ),
         (
-            "{agent: {kind: claude, image: x}, routes: [{path: /a/, upstream: 'https://a.example.com'}]}",
-            "Unsupported",
+            "{agent: {kind: claude, image: x}, routes: [{path: /a/, upstream: 'a.example.com'}]}",
+            "InvalidRoutes",
             "spec.routes",
         ),
         (

@@ -3,5 +3,8 @@
 mod bottles;
 mod lifetimes;
 mod proposals;
+mod routes;
+mod routes_declared;
+mod routes_review;
 mod sealed;
 mod world;

@@ -242,8 +242,8 @@ fn a_question_asked_again_is_answered_again() {
 #[test]
 fn what_this_version_can_not_apply_is_never_called_enforced() {
     let mut world = World::running();
-    world.ask(ASKED, "{\"routes\": []}");
-    world.proposal(ASKED).spec.tool = Tool::CredProxyBlock;
+    world.ask(ASKED, "FROM example\n");
+    world.proposal(ASKED).spec.tool = Tool::CapabilityBlock;
     world.settle();
     world.decide(ASKED, Decision::Approved);
     world.settle();

@@ -58,7 +58,12 @@ impl World {
 
     /// A bottle whose agent runs and whose sidecars enforce everything.
     pub fn running() -> Self {
-        let mut world = Self::new(BOTTLE);
+        Self::running_as(BOTTLE)
+    }
+
+    /// The same of another Bottle.
+    pub fn running_as(bottle: &str) -> Self {
+        let mut world = Self::new(bottle);
         world.settle();
         world.kubelet_runs_all();
         world.sidecar_enforces();
@@ -164,7 +169,11 @@ impl World {
         self.pod.as_mut().unwrap().status = Some(PodStatus {
             phase: Some("Running".into()),
             init_container_statuses: Some(vec![prepared]),
-            container_statuses: Some(["supervise", "egress", "agent"].map(running).to_vec()),
+            container_statuses: Some(
+                ["supervise", "cred-proxy", "egress", "agent"]
+                    .map(running)
+                    .to_vec(),
+            ),
             ..PodStatus::default()
         });
     }
@@ -231,6 +240,36 @@ impl World {
         proposal.metadata.uid = Some(format!("uid-of-{name}"));
         proposal.metadata.creation_timestamp = Some(Time(self.now));
         self.proposals.push(proposal);
+    }
+
+    /// The agent asks for these routes instead of those in force.
+    pub fn ask_routes(&mut self, name: &str, routes: &serde_json::Value) {
+        self.ask(name, &serde_json::json!({"routes": routes}).to_string());
+        let base_file = self.file(names::file::ROUTES);
+        let spec = &mut self.proposal(name).spec;
+        spec.tool = Tool::CredProxyBlock;
+        spec.base_file = base_file;
+    }
+
+    /// The agent asks for one route more.
+    pub fn ask_for_route(&mut self, name: &str, route: serde_json::Value) {
+        let mut routes = self.routes();
+        routes.as_array_mut().unwrap().push(route);
+        self.ask_routes(name, &routes);
+    }
+
+    /// The routes in force.
+    pub fn routes(&self) -> serde_json::Value {
+        let file: serde_json::Value =
+            serde_json::from_str(&self.file(names::file::ROUTES)).unwrap();
+        file["routes"].clone()
+    }
+
+    /// The paths of the routes in force, in order.
+    pub fn paths(&self) -> Vec<String> {
+        let routes = self.routes();
+        let path = |route: &serde_json::Value| route["path"].as_str().unwrap().to_owned();
+        routes.as_array().unwrap().iter().map(path).collect()
     }
 
     /// The agent asks for one more host.

@@ -1,0 +1,64 @@
+//! Every Proposal of a bottle, one step after the other: each is judged by what the ones before it have made of the
+//! declared config.
+
+use crate::{
+    api::{Decision, Proposal},
+    proposal::{
+        lifetimes::Lifetimes,
+        limits::Room,
+        notice::Facts,
+        progress::{self, Progress},
+        today::Today,
+        unfit,
+    },
+};
+use jiff::Timestamp;
+
+/// The next state of each of `proposals`, in their order. Without `declared` (the Bottle is not valid) nothing that
+/// depends on it is decided.
+pub fn progress_all(
+    proposals: &[&Proposal],
+    declared: Option<&Today>,
+    room: &mut Room,
+    lifetimes: Lifetimes,
+    now: Timestamp,
+) -> Vec<Progress> {
+    // The first one in the order of asking comes first where there is not room for all.
+    let held: Vec<_> = proposals.iter().map(|one| room.admit(one).err()).collect();
+    let mut today = declared.cloned();
+    let sequence = |one: &Proposal| one.status.as_ref()?.applied_sequence;
+    let last = proposals.iter().filter_map(|one| sequence(one)).max();
+    let mut next_sequence = last.unwrap_or(0) + 1;
+    // What is applied comes in the order of the fold; then what was decided, as `proposals` is ordered; questions last.
+    let mut order: Vec<usize> = (0..proposals.len()).collect();
+    order.sort_by_key(|at| {
+        let proposal = proposals[*at];
+        let undecided = proposal.spec.decision == Decision::Pending;
+        (undecided, sequence(proposal).unwrap_or(i64::MAX))
+    });
+    let mut all: Vec<Option<Progress>> = vec![None; proposals.len()];
+    for at in order {
+        let facts = Facts {
+            now,
+            next_sequence,
+            lifetimes,
+            held: held[at],
+            today: today.as_ref(),
+        };
+        let progress = progress::progress(proposals[at], facts);
+        if progress.status.applied_sequence == Some(next_sequence) {
+            next_sequence += 1;
+        }
+        if let (Some(today), Some(grant)) = (&mut today, &progress.grant) {
+            today.make(&grant.change);
+        }
+        all[at] = Some(progress);
+    }
+    let mut all: Vec<Progress> = all.into_iter().flatten().collect();
+    if let Some(today) = &today {
+        for (proposal, progress) in proposals.iter().zip(&mut all) {
+            unfit::refresh(proposal, progress, today, now);
+        }
+    }
+    all
+}

@@ -1,0 +1,98 @@
+//! Changes of routes that don't fit what is in force, or what the Bottle declares.
+
+use super::{
+    Event, State,
+    condition::{self, FALSE},
+    notice::{Facts, Why},
+    progress::Progress,
+    record, review,
+    today::{Today, Unfit},
+};
+use crate::{
+    api::{Decision, Proposal, ProposalSpec, ProposalStatus, Tool},
+    names,
+};
+use jiff::Timestamp;
+
+/// What becomes of an approval that doesn't fit; none: it waits for the Bottle, or for a person's correction.
+pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why)> {
+    let why = |reason| Why {
+        reason,
+        message: unfit.to_string(),
+    };
+    if spec.decision == Decision::Revoked {
+        let by = spec.revoked_by.as_deref().unwrap_or("somebody");
+        let message = format!("revoked by {by} before it could be applied");
+        let reason = "Revoked";
+        return Some((Event::Reject, Why { reason, message }));
+    }
+    match unfit {
+        Unfit::Conflict(_) => Some((Event::Conflict, why("Conflict"))),
+        Unfit::UndeclaredSecret { .. } => None,
+        Unfit::SecretHost { .. } if spec.final_file.is_some() => None,
+        Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
+    }
+}
+
+/// A grant that was applied ends when the Bottle has been changed so that it fits no more.
+pub(super) fn since(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Event, Why)> {
+    let Err(unfit) = today?.fits(&review::grant(spec).ok()?) else {
+        return None;
+    };
+    let message = format!("the grant has ended: {unfit}");
+    let reason = record::unfit_reason(&unfit);
+    Some((Event::Conflict, Why { reason, message }))
+}
+
+/// Says of an approval why it is not applied yet.
+pub(super) fn waits(
+    proposal: &Proposal,
+    status: &mut ProposalStatus,
+    state: State,
+    facts: Facts<'_>,
+) {
+    if state != State::Pending || proposal.spec.decision != Decision::Approved {
+        return;
+    }
+    let Err(review::Invalid::Unfit(unfit)) = review::valid(&proposal.spec, facts.today) else {
+        return;
+    };
+    let (reason, message) = match unfit {
+        Unfit::SecretHost { .. } => (
+            names::REASON_INVALID_FINAL_FILE,
+            format!("finalFile can't be applied: {unfit}; correct it with kubectl edit"),
+        ),
+        Unfit::Conflict(_) | Unfit::UndeclaredSecret { .. } => (
+            record::unfit_reason(&unfit),
+            format!("approved, but not applied yet: {unfit}"),
+        ),
+    };
+    let now = condition::whole_seconds(facts.now);
+    condition::set(
+        &mut status.conditions,
+        "Applied",
+        FALSE,
+        reason,
+        &message,
+        now,
+    );
+    status.reason = Some(reason.into());
+    status.message = Some(message);
+}
+
+/// Keeps what a reviewer sees of a waiting question true: warnings compare it with what is in force, which others
+/// change.
+pub fn refresh(proposal: &Proposal, progress: &mut Progress, today: &Today, now: Timestamp) {
+    let status = &mut progress.status;
+    if State::from(status.phase) != State::Pending || proposal.spec.tool != Tool::CredProxyBlock {
+        return;
+    }
+    let now = condition::whole_seconds(now);
+    let (type_, value, reason, message) = record::valid(&proposal.spec, Some(today));
+    condition::set(&mut status.conditions, type_, value, reason, &message, now);
+    if let Some((change, warnings)) = review::changes(&proposal.spec, Some(today)) {
+        status.summary = review::summary(&change);
+        status.change = change;
+        status.warnings = warnings;
+    }
+}
