@@ -18,6 +18,7 @@
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
 //! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
 //! - [`roles`]: the sidecars as subcommands
+//! - [`failpoint`]: where the kill tests stop a program
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod agents;
@@ -27,6 +28,7 @@ pub mod config;
 pub mod config_directory;
 pub mod demo;
 pub mod egress;
+pub mod failpoint;
 pub mod names;
 pub mod plan;
 pub mod prepare;
