@@ -15,4 +15,5 @@ mod golden;
 mod lock;
 mod model;
 mod plan;
+mod properties;
 mod refusals;

@@ -15,6 +15,7 @@ mod lock;
 mod mcp;
 mod netns;
 mod prepare;
+mod queue_kill;
 mod seal_agent;
 mod seal_home;
 mod sealed;
