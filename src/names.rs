@@ -33,8 +33,9 @@ pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// ServiceAccount of every bottle's pod, one per namespace.
 pub const SERVICE_ACCOUNT: &str = "bottle-supervise";
-/// ClusterRole that [`SERVICE_ACCOUNT`] is bound to; shipped by the chart.
-pub const SIDECAR_CLUSTER_ROLE: &str = "bot-bottle-supervise";
+/// ClusterRole that [`SERVICE_ACCOUNT`] is bound to, unless the operator is told another; shipped by the chart, named
+/// after its release and namespace.
+pub const SIDECAR_CLUSTER_ROLE: &str = "bottle-operator-supervise.bot-bottle-system";
 /// NetworkPolicy of all bottles of a namespace: the second wall.
 pub const NETWORK_POLICY: &str = "bottles";
 

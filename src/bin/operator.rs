@@ -1,7 +1,13 @@
 //! `operator`: reconciles Bottles and Proposals (`run`), prints its CRDs (`crds`).
 
 use bot_bottle::{
-    api, cluster, names,
+    api,
+    cluster::{
+        self, Scope,
+        health::Health,
+        lease::{self, Election, Fence, Timing},
+    },
+    names,
     plan::settings::Settings,
     telemetry::{self, chain},
     yaml,
@@ -9,15 +15,8 @@ use bot_bottle::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::{
-    error::Error,
-    io::Write as _,
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    error::Error, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -61,6 +60,30 @@ struct Run {
     /// Where `/healthz` and `/readyz` are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     health: SocketAddr,
+    /// A namespace to look after; repeat it. Without: all of them.
+    #[arg(long = "namespace")]
+    namespaces: Vec<String>,
+    /// ClusterRole that the sidecars' account gets.
+    #[arg(long, default_value = names::SIDECAR_CLUSTER_ROLE)]
+    sidecar_role: String,
+    #[command(flatten)]
+    lease: LeaseArguments,
+}
+
+#[derive(Args)]
+struct LeaseArguments {
+    /// Lease by which several operators agree who works; without it this one always does.
+    #[arg(long)]
+    lease: Option<String>,
+    /// Namespace of the Lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    lease_namespace: String,
+    /// This operator's name in the Lease; each of its starts adds a number.
+    #[arg(long, env = "POD_NAME", default_value = "operator")]
+    identity: String,
+    /// Seconds after which a silent operator is replaced; it stops writing after two thirds of them.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    lease_seconds: u16,
 }
 
 fn main() -> ExitCode {
@@ -108,7 +131,18 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             None => api::BottleClassSpec::default(),
         },
     };
-    let ready = Arc::new(AtomicBool::new(false));
+    let options = cluster::Options {
+        settings,
+        namespaces: arguments.namespaces,
+        sidecar_role: arguments.sidecar_role,
+        instance: Some(arguments.lease.identity.clone()),
+    };
+    let scopes = Scope::of(&options.namespaces).len();
+    let timing = Timing {
+        duration: Duration::from_secs(arguments.lease.lease_seconds.into()),
+    };
+    let elects = arguments.lease.lease.is_some();
+    let health = Arc::new(Health::new(scopes, elects.then_some(timing.duration)));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         ended().await;
@@ -116,33 +150,69 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
     });
     let listener = TcpListener::bind(arguments.health).await?;
     let server =
-        axum::serve(listener, health(ready.clone())).with_graceful_shutdown(until(stopped.clone()));
+        axum::serve(listener, pages(health.clone())).with_graceful_shutdown(until(stopped.clone()));
     tokio::spawn(async move { server.await });
-    let client = kube::Client::try_default().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         reporter = names::REPORTER,
         "operator starts"
     );
-    let when_ready = move || {
-        ready.store(true, Ordering::Relaxed);
-        tracing::info!("the caches are filled");
+    let config = kube::Config::infer().await?;
+    let Some(lease) = &arguments.lease.lease else {
+        return work(config, options, Fence::open(), &health, until(stopped)).await;
     };
-    cluster::run(client, settings, when_ready, until(stopped)).await?;
+    let fence = Fence::closed();
+    let mut election = Election::new(
+        kube::Client::try_from(config.clone())?,
+        (&arguments.lease.lease_namespace, lease),
+        format!("{}_{}", arguments.lease.identity, lease::start_number()),
+        timing,
+        fence.clone(),
+        health.clone(),
+    );
+    tokio::select! {
+        () = election.acquire() => {}
+        () = until(stopped.clone()) => {
+            election.give_back().await;
+            return Ok(());
+        }
+    }
+    let ended = tokio::select! {
+        ended = work(config, options, fence, &health, until(stopped)) => ended,
+        // What it knows is of the past now: the next start begins anew.
+        lost = election.keep() => Err(lost.into()),
+    };
+    election.give_back().await;
+    ended
+}
+
+/// Reconciles, as long as `fence` lets it.
+async fn work(
+    config: kube::Config,
+    options: cluster::Options,
+    fence: Fence,
+    health: &Health,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error>> {
+    let client = kube::client::ClientBuilder::try_from(config)?
+        .with_layer(&fence)
+        .build();
+    let when_ready = || {
+        if health.filled() {
+            tracing::info!("the caches are filled");
+        }
+    };
+    cluster::run(client, options, when_ready, shutdown).await?;
     Ok(())
 }
 
-/// `/healthz` answers while the process serves at all, `/readyz` once the caches are filled.
-fn health(ready: Arc<AtomicBool>) -> axum::Router {
+/// `/healthz` answers while the process serves at all; `/readyz` says whether it works or could take over.
+fn pages(health: Arc<Health>) -> axum::Router {
     use axum::{http::StatusCode, routing::get};
     let is_ready = move || async move {
-        if ready.load(Ordering::Relaxed) {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the caches are not filled yet\n",
-            )
+        match health.ready(lease::clock()) {
+            Ok(role) => (StatusCode::OK, format!("ok: {role}\n")),
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }
     };
     axum::Router::new()

@@ -4,7 +4,7 @@ use super::{Context, Error};
 use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
     names::{self, FIELD_MANAGER},
-    plan::Action,
+    plan::{Action, Observed},
     proposal::notice::Notice,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
@@ -14,16 +14,39 @@ use kube::{
 };
 use serde_json::json;
 
+/// What a plan was made on, as far as its writes name it: the API server refuses those that come too late.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Basis<'a> {
+    /// The Bottle's Proposals.
+    pub proposals: &'a [Proposal],
+    /// Its ConfigMap.
+    pub config_map: Option<&'a ConfigMap>,
+    /// Its pod.
+    pub pod: Option<&'a Pod>,
+}
+
+impl<'a> From<Observed<'a>> for Basis<'a> {
+    fn from(seen: Observed<'a>) -> Self {
+        Self {
+            proposals: seen.proposals,
+            config_map: seen.config_map,
+            pod: seen.pod,
+        }
+    }
+}
+
 /// Applies `action` for `bottle`.
 pub async fn apply(
     context: &Context,
     bottle: &Bottle,
-    proposals: &[Proposal],
+    basis: Basis<'_>,
     action: Action,
 ) -> Result<(), Error> {
+    let proposals = basis.proposals;
     let target = Target {
         context,
         bottle,
+        basis,
         namespace: bottle.namespace().unwrap_or_default(),
     };
     let point = failpoint(&action);
@@ -84,6 +107,7 @@ fn stop_at(point: &str) {
 struct Target<'a> {
     context: &'a Context,
     bottle: &'a Bottle,
+    basis: Basis<'a>,
     namespace: String,
 }
 
@@ -183,7 +207,9 @@ impl Target<'_> {
         Ok(())
     }
 
-    async fn apply_config_map(&self, config_map: ConfigMap) -> Result<(), Error> {
+    async fn apply_config_map(&self, mut config_map: ConfigMap) -> Result<(), Error> {
+        // What was planned on another ConfigMap could open what was revoked meanwhile.
+        config_map.metadata.resource_version = version(self.basis.config_map);
         let name = config_map.name_any();
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let written = self
@@ -220,8 +246,7 @@ impl Target<'_> {
     }
 
     async fn patch_image(&self, image: &str) -> Result<(), Error> {
-        let body =
-            json!({"spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
+        let body = json!({"metadata": {"uid": uid(self.basis.pod)}, "spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
         self.patch_pod("change the image of Pod", &Patch::Strategic(body))
             .await
     }
@@ -247,7 +272,8 @@ impl Target<'_> {
     }
 
     async fn annotate(&self, annotation: &str, value: &str) -> Result<(), Error> {
-        let body = json!({"metadata": {"annotations": {annotation: value}}});
+        let body =
+            json!({"metadata": {"uid": uid(self.basis.pod), "annotations": {annotation: value}}});
         self.patch_pod("touch Pod", &Patch::Merge(body)).await
     }
 
@@ -299,6 +325,15 @@ impl Target<'_> {
             }
         }
     }
+}
+
+fn version<K: kube::Resource>(object: Option<&K>) -> Option<String> {
+    object?.meta().resource_version.clone()
+}
+
+/// In a patch: this very object, never a successor of the same name; null, when it is not known, names none.
+fn uid<K: kube::Resource>(object: Option<&K>) -> Option<String> {
+    object?.meta().uid.clone()
 }
 
 fn reference<K: kube::Resource<DynamicType = ()>>(object: &K) -> ObjectReference {

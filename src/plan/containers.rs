@@ -126,6 +126,7 @@ pub fn agent(spec: &Spec) -> Container {
         mount(volumes::HOME, names::path::HOME, false),
         mount(volumes::WORKSPACE, &spec.workspace_path, false),
     ];
+    mounts.extend(volumes::skill_mounts(spec));
     if spec.ca_bundle.is_some() {
         mounts.push(mount(volumes::CA, names::path::CA, true));
     }

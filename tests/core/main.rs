@@ -13,5 +13,7 @@ mod agents;
 mod corpus;
 mod golden;
 mod lock;
+mod model;
 mod plan;
+mod properties;
 mod refusals;

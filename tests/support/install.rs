@@ -32,7 +32,12 @@ fn install() {
             "/charts/bottle-operator"
         ))
         .args(["--namespace", OPERATOR_NAMESPACE, "--include-crds"])
-        .args(["--kube-version", "1.34.4", "--set", "replicas=0"]);
+        .args([
+            "--kube-version",
+            "1.34.4",
+            "--set",
+            "replicas=0,admission.decisions=policy",
+        ]);
     let rendered = succeeded("helm template", &run(helm, ""));
     let apply = || {
         kubectl(
