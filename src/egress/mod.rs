@@ -27,14 +27,14 @@ mod denials;
 mod forward;
 mod headers;
 pub(crate) mod options;
-mod parent;
+pub(crate) mod parent;
 mod policy;
 mod proxy;
 mod refusal;
 mod reload;
 mod resolve;
 pub(crate) mod server;
-mod target;
+pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;
 
