@@ -21,12 +21,10 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
 
 /// The first refused field of what a class may have too.
 pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
-    first([
-        (
-            spec.egress.engine == Some(Engine::Pipelock),
-            "spec.egress.engine Pipelock",
-        ),
-    ])
+    first([(
+        spec.egress.engine == Some(Engine::Pipelock),
+        "spec.egress.engine Pipelock",
+    )])
 }
 
 fn first<const N: usize>(fields: [(bool, &'static str); N]) -> Result<(), Problem> {
