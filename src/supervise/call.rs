@@ -11,8 +11,9 @@ use super::registry::Registry;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::store::{Proposal, Store, StoreError};
 use super::tally::{Stay, Tally};
-use super::tools::Question;
+use super::tools::{Question, Tool};
 use super::view::View;
+use crate::api::Denial;
 use crate::config::decisions::{Answer, Decided};
 use crate::telemetry::chain;
 use ask::Asked;
@@ -48,6 +49,7 @@ pub struct Desk<S> {
     store: Arc<S>,
     view: watch::Receiver<Arc<View>>,
     settings: Settings,
+    denials: Option<watch::Receiver<Vec<Denial>>>,
     registry: Arc<Registry>,
     tally: Arc<Tally>,
     recording: Semaphore,
@@ -86,11 +88,36 @@ impl<S: Store> Desk<S> {
             store,
             view,
             settings,
+            denials: None,
             registry: Arc::default(),
             tally: Arc::default(),
             recording: Semaphore::new(MAX_RECORDING),
             unrecorded: Arc::new(Semaphore::new(MAX_UNRECORDED)),
         }
+    }
+
+    /// With what egress refused last, for the answers that can say it.
+    #[must_use]
+    pub fn with_denials(self, denials: watch::Receiver<Vec<Denial>>) -> Self {
+        Self {
+            denials: Some(denials),
+            ..self
+        }
+    }
+
+    /// Whose desk it is.
+    pub fn bottle(&self) -> &str {
+        &self.settings.bottle
+    }
+
+    /// The notes for a file that is in force: an agent that asks for it was refused something else, or otherwise.
+    fn in_force_notes(&self, tool: Tool) -> String {
+        let refused = self
+            .denials
+            .as_ref()
+            .map(|denials| denials.borrow().clone());
+        let refused = refused.filter(|_| tool == Tool::PipelockBlock);
+        answer::in_force(&self.view().still_refused(refused.unwrap_or_default()))
     }
 
     /// The program's counters.
@@ -109,7 +136,7 @@ impl<S: Store> Desk<S> {
         let in_force = view.enforced && view.means(question.tool, question.meaning);
         in_force.then(|| {
             self.tally.answer(IN_FORCE);
-            answer::approved(answer::IN_FORCE)
+            answer::approved(&self.in_force_notes(question.tool))
         })
     }
 
@@ -168,7 +195,7 @@ impl<S: Store> Desk<S> {
             .being_enforced(&waiting.proposal.question, &mut waiting.view)
             .await
         {
-            return in_force(answer::IN_FORCE, None);
+            return in_force(&self.in_force_notes(waiting.proposal.question.tool), None);
         }
         let asked = {
             // Never closed, and a call that gives up gives its turn to the next one.

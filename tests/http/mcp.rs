@@ -2,7 +2,7 @@
 
 mod bench;
 mod calls;
-mod fake_api;
+pub mod fake_api;
 mod hostile;
 mod kubernetes;
 mod limits;
