@@ -18,5 +18,6 @@ mod prepare;
 mod queue_kill;
 mod seal_agent;
 mod seal_home;
+mod seal_settings;
 mod sealed;
 mod support;
