@@ -159,6 +159,9 @@ impl Target<'_> {
             .await
             .map_err(Error::api("store the status of Proposal", name))?;
         self.wrote("Proposal", &written);
+        if let Some(seen) = seen {
+            self.context.metrics.stored(seen, &status);
+        }
         Ok(())
     }
 
@@ -305,6 +308,12 @@ impl Target<'_> {
         match proposal {
             None => self.context.notifier.publish(&bottle, None, notice).await,
             Some(proposal) => {
+                if let Some(teller) = &self.context.teller
+                    && notice.reason == names::NOTICE_PENDING
+                {
+                    let (namespace, bottle) = (&self.namespace, self.bottle.name_any());
+                    teller.tell(&format!("{namespace}/{bottle} {}", notice.note));
+                }
                 self.context
                     .notifier
                     .publish(&proposal, Some(&bottle), notice)

@@ -4,8 +4,10 @@ use super::{
     Context, Error, Scope, apply,
     caches::{Caches, Feeds},
     gone,
+    metrics::{Metrics, Snapshot},
     notify::Notifier,
     observe, shared,
+    tell::Teller,
     visible::Visible,
 };
 use crate::{
@@ -32,7 +34,11 @@ use kube::{
         watcher,
     },
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// Reconciles that run at once; each is a handful of requests, and two cores serve about this many.
@@ -57,6 +63,10 @@ pub struct Options {
     pub sidecar_role: String,
     /// This very operator among several, for its Events.
     pub instance: Option<String>,
+    /// Tells people of new questions.
+    pub teller: Option<Teller>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs the operator until `shutdown`. `ready` is called once for each scope whose caches are filled.
@@ -91,12 +101,19 @@ async fn run_scope(
         caches,
         settings: options.settings,
         sidecar_role: options.sidecar_role,
+        teller: options.teller,
+        metrics: options.metrics,
         visible: Visible::default(),
         client: client.clone(),
     });
     let controller = Controller::new(scope.api::<Guarded>(&client), watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
     let bottles = controller.store();
+    context.metrics.watch(Snapshot {
+        bottles: bottles.clone(),
+        proposals: context.caches.proposals.clone(),
+        now: clock,
+    });
     let worked = wake(controller, feeds, &bottles)
         .run(reconcile, on_error, context.clone())
         .for_each(|result| {
@@ -198,10 +215,14 @@ async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let Some(seen) = observe::observe(&context, bottle) else {
         return Ok(Action::requeue(CATCH_UP));
     };
-    match work(&context, bottle, seen).await {
+    let (_running, began) = (context.metrics.begins(), Instant::now());
+    let result = match work(&context, bottle, seen).await {
         Err(error) if error.is_gone() => Ok(Action::await_change()),
         other => other,
-    }
+    };
+    let outcome = if result.is_ok() { "ok" } else { "error" };
+    context.metrics.reconciled(outcome, began.elapsed());
+    result
 }
 
 async fn work(context: &Context, bottle: &Bottle, seen: observe::Seen) -> Result<Action, Error> {
@@ -266,6 +287,7 @@ fn after(
             );
         }
         Err(controller::Error::QueueError(error)) => {
+            context.metrics.watch_failed();
             tracing::warn!(error = %telemetry::chain(&error), "a watch failed; it starts again");
         }
         // on_error has said it.

@@ -8,11 +8,14 @@ mod gone;
 pub mod health;
 mod index;
 pub mod lease;
+pub mod metrics;
 mod notify;
 mod observe;
 mod scope;
 mod shared;
+pub mod tell;
 mod visible;
+pub mod webhook;
 
 pub use context::Context;
 pub use control::{Options, run};
