@@ -15,3 +15,4 @@ mod golden;
 mod lock;
 mod plan;
 mod refusals;
+mod threats;

@@ -1,12 +1,16 @@
-use super::Metrics;
+use super::{Metrics, Snapshot};
 use crate::api::{Proposal, ProposalPhase, ProposalStatus};
+use kube::{
+    core::DeserializeGuard,
+    runtime::{reflector, watcher::Event},
+};
 use serde_json::json;
 
 fn proposal(phase: Option<&str>) -> Proposal {
     serde_json::from_value(json!({
         "apiVersion": "bot-bottle.dev/v1alpha1",
         "kind": "Proposal",
-        "metadata": {"name": "blue-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "metadata": {"name": "blue-1", "namespace": "garden", "creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {
             "bottle": "blue", "bottleUID": "u", "tool": "pipelock-block", "proposedFile": "a.example\n", "justification": "j",
             "decision": "Approved", "decidedAt": "2026-01-01T00:01:00Z",
@@ -70,10 +74,65 @@ fn the_page_says_who_leads() {
     );
 }
 
+/// A world with one of everything.
+fn watched(metrics: &Metrics) {
+    let (bottles, mut fill) = reflector::store();
+    let bottle = json!({
+        "apiVersion": "bot-bottle.dev/v1alpha1",
+        "kind": "Bottle",
+        "metadata": {"name": "blue", "namespace": "garden"},
+        "spec": {},
+        "status": {
+            "phase": "Running",
+            "configHash": "new",
+            "sidecar": {"enforcedHash": "old", "denials": [{"host": "a.example", "port": 443, "reason": "r", "count": 3}]},
+        },
+    });
+    fill.apply_watcher_event(&Event::Apply(guarded(bottle)));
+    let (proposals, mut fill) = reflector::store();
+    let pending = serde_json::to_value(proposal(Some("Pending"))).unwrap();
+    fill.apply_watcher_event(&Event::Apply(guarded(pending)));
+    metrics.watch(Snapshot {
+        bottles,
+        proposals,
+        now: || "2026-01-01T00:02:00Z".parse().unwrap(),
+    });
+}
+
+fn guarded<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> DeserializeGuard<T> {
+    DeserializeGuard(Ok(serde_json::from_value(value).unwrap()))
+}
+
+#[test]
+fn the_world_is_counted_as_it_is_when_somebody_looks() {
+    let metrics = Metrics::default();
+    watched(&metrics);
+    for line in [
+        r#"bot_bottle_bottles{phase="Running"} 1"#,
+        r#"bot_bottle_proposals{tool="pipelock-block",phase="Pending"} 1"#,
+        "bot_bottle_oldest_pending_seconds 120",
+        "bot_bottle_config_drift 1",
+        r#"bot_bottle_refused_hosts{tool="pipelock-block"} 1"#,
+        "bot_bottle_unreadable_objects 0",
+    ] {
+        // Looking twice counts once.
+        assert!(
+            has(&metrics, line) && has(&metrics, line),
+            "{line}\n{}",
+            metrics.page(true).unwrap()
+        );
+    }
+}
+
 /// The names that alerts and the dashboard use.
 #[test]
 fn every_metric_that_the_chart_names_is_on_the_page() {
     let metrics = Metrics::default();
+    watched(&metrics);
+    metrics.reconciled("ok", std::time::Duration::ZERO);
+    metrics.requested(&http::Method::GET, "200");
+    metrics.noticed("sent");
+    metrics.stored(&proposal(Some("Pending")), &to(ProposalPhase::Enforced));
     let page = metrics.page(true).unwrap();
     let known: Vec<&str> = page
         .lines()
