@@ -15,6 +15,7 @@ mod scope;
 mod shared;
 pub mod tell;
 mod visible;
+mod wake;
 pub mod webhook;
 
 pub use context::Context;

@@ -97,16 +97,14 @@ async fn deliver(file: &PathBuf, body: &str, metrics: &Metrics) {
         let sent = tokio::time::timeout(PATIENCE, post(file, body)).await;
         match sent.unwrap_or(Err(TellError::Late)) {
             Ok(()) => return metrics.noticed("sent"),
-            Err(error) => match pauses.next() {
-                Some(pause) => {
-                    tracing::info!(error = %telemetry::chain(&error), "a notice was not taken; trying again");
-                    sleep(*pause).await;
-                }
-                None => {
+            Err(error) => {
+                let Some(pause) = pauses.next() else {
                     tracing::warn!(error = %telemetry::chain(&error), "a notice was not taken; giving it up");
                     return metrics.noticed("failed");
-                }
-            },
+                };
+                tracing::info!(error = %telemetry::chain(&error), "a notice was not taken; trying again");
+                sleep(*pause).await;
+            }
         }
     }
 }

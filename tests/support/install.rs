@@ -41,12 +41,8 @@ fn install() {
             "/charts/bottle-operator"
         ))
         .args(["--namespace", OPERATOR_NAMESPACE, "--include-crds"])
-        .args([
-            "--kube-version",
-            "1.34.4",
-            "--set",
-            "replicas=0,admission.decisions=policy",
-        ]);
+        .args(["--kube-version", "1.34.4", "--set"])
+        .arg(format!("replicas=0,admission.decisions={}", decisions()));
     let rendered = succeeded("helm template", &run(helm, ""));
     let apply = || {
         kubectl(

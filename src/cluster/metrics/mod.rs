@@ -221,18 +221,18 @@ impl Metrics {
         if was.is_none_or(|was| was == ProposalPhase::Pending)
             && let (Some(decided), Some(asked)) = (decided, before.creation_timestamp())
         {
-            let took = decided.duration_since(asked.0).as_secs_f64();
+            let waited = decided.duration_since(asked.0).as_secs_f64();
             self.decision_seconds
-                .get_or_create(&[tool.clone()])
-                .observe(took.max(0.0));
+                .get_or_create(std::array::from_ref(&tool))
+                .observe(waited.max(0.0));
         }
         if phase == ProposalPhase::Enforced
             && let (Some(decided), Some(enforced)) = (decided, status.enforced_at)
         {
-            let took = enforced.duration_since(decided).as_secs_f64();
+            let waited = enforced.duration_since(decided).as_secs_f64();
             self.enforcement_seconds
                 .get_or_create(&[tool])
-                .observe(took.max(0.0));
+                .observe(waited.max(0.0));
         }
     }
 }

@@ -64,11 +64,11 @@ pub enum WebhookError {
 pub async fn run(client: Client, listener: TcpListener, place: Where) -> Result<(), WebhookError> {
     let first = certificate::make(&place.host, now())?;
     let (server, current) = watch::channel(first.server.clone());
-    let served = serve(listener, current);
-    let published = publish(client, place, first, server);
+    let answers = serve(listener, current);
+    let certificates = publish(client, place, first, server);
     tokio::select! {
-        () = served => Ok(()),
-        ended = published => ended,
+        () = answers => Ok(()),
+        ended = certificates => ended,
     }
 }
 
