@@ -109,6 +109,8 @@ pub mod path {
     pub const SEAL_INSTRUCTIONS: &str = "/run/bottle/seal/seal.json";
     /// The three public files, read-only, in the agent's container (contract section 1).
     pub const CURRENT_CONFIG: &str = "/etc/claude-bottle/current-config";
+    /// Skills, each a directory, read-only, in the agent's container.
+    pub const SKILLS: &str = "/run/bottle/skills";
     /// The agent's HOME, a volume.
     pub const HOME: &str = "/bottle/home";
     /// The agent's workspace, unless the Bottle mounts it elsewhere.

@@ -21,6 +21,10 @@ const MAX_IDLE: Duration = Duration::from_secs(50);
 const MAX_KEPT: usize = 128;
 /// After this long without a sign of life an HTTP/2 connection is asked for one, and given up after as long again.
 const PING: Duration = Duration::from_secs(20);
+/// What an upstream may send ahead of one reader. A reader that stops holds this much of the connection's window.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// Of all readers together: room for others beside some that have stopped.
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// One server.
 pub struct Upstream {
@@ -88,6 +92,8 @@ impl Upstream {
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|_| Refusal::Broken)?;

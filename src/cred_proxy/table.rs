@@ -47,6 +47,9 @@ pub enum TableError {
     /// A URL or template that passed the rules, and is none all the same.
     #[error("the file routes.json is broken: the route {0} can't be used")]
     Route(String),
+    /// An http upstream that nobody has declared.
+    #[error("the file routes.json is broken: the route {0} is http and not marked `plain`")]
+    Plain(String),
     /// Not the JSON that it must be.
     #[error("the file egress.json is broken")]
     Egress(#[source] serde_json::Error),
@@ -78,6 +81,10 @@ impl Table {
             let broken = || TableError::Route(route.path.clone());
             let uri: Uri = route.upstream.parse().map_err(|_| broken())?;
             let origin = Origin::of(&uri).ok_or_else(broken)?;
+            // Without TLS only where the operator says that the Bottle's owner wants it so.
+            if !origin.tls && !route.plain {
+                return Err(TableError::Plain(route.path));
+            }
             let known = before.iter().chain(&active);
             let upstream = known
                 .map(|active| &active.upstream)
@@ -232,6 +239,11 @@ mod tests {
                 r#"{"routes": [{"path": "a", "upstream": "https://a.example"}]}"#,
                 "{}",
                 "routes.json",
+            ),
+            (
+                r#"{"routes": [{"path": "/a/", "upstream": "http://a.example"}]}"#,
+                "{}",
+                "not marked `plain`",
             ),
             (r#"{"routes": []}"#, "{", "egress.json"),
             (

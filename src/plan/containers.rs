@@ -126,9 +126,11 @@ pub fn agent(spec: &Spec) -> Container {
         mount(volumes::HOME, names::path::HOME, false),
         mount(volumes::WORKSPACE, &spec.workspace_path, false),
     ];
+    mounts.extend(volumes::skill_mounts(spec));
     if spec.ca_bundle.is_some() {
         mounts.push(mount(volumes::CA, names::path::CA, true));
     }
+    mounts.extend(volumes::skill_mounts(spec));
     Container {
         name: names::container::AGENT.into(),
         image: Some(spec.image.clone()),
@@ -145,6 +147,8 @@ pub fn agent(spec: &Spec) -> Container {
                 claims: None,
             }),
         termination_message_policy: Some("File".into()),
+        tty: spec.tty.then_some(true),
+        stdin: spec.tty.then_some(true),
         volume_mounts: Some(mounts),
         security_context: Some(user(spec.user)),
         ..Container::default()

@@ -11,11 +11,6 @@ pub enum Problem {
     /// No kind in any scope.
     #[error("set spec.agent.kind, or a class that has one")]
     NoKind,
-    /// A kind that can't be rendered yet.
-    #[error(
-        "agents of kind {0:?} are not rendered by this version; use claude, or custom with a command"
-    )]
-    UnsupportedKind(AgentKind),
     /// No image in any scope.
     #[error("set spec.agent.image to an image that holds the agent, or a class that has one")]
     NoImage,
@@ -145,7 +140,7 @@ impl Problem {
             | Self::NoCommand(_)
             | Self::ModelSecret
             | Self::ModelApi(_) => "Incomplete",
-            Self::UnsupportedKind(_) | Self::Unsupported { .. } => "Unsupported",
+            Self::Unsupported { .. } => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)

@@ -105,7 +105,27 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
             volumes.push(secrets(name, &mounted));
         }
     }
+    volumes.extend(spec.skills.iter().enumerate().map(|(index, skill)| Volume {
+        name: skill_volume(index),
+        config_map: Some(ConfigMapVolumeSource {
+            name: skill.config_map.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
     volumes
+}
+
+/// Where the agent's container sees each skill; `seal` copies it into HOME.
+pub fn skill_mounts(spec: &Spec) -> impl Iterator<Item = VolumeMount> {
+    spec.skills.iter().enumerate().map(|(index, skill)| {
+        let path = format!("{}/{}", names::path::SKILLS, skill.name);
+        mount(&skill_volume(index), &path, true)
+    })
+}
+
+fn skill_volume(index: usize) -> String {
+    format!("skill-{index}")
 }
 
 /// A mount of `volume` at `path`.

@@ -1,10 +1,11 @@
 //! The roles `mcp` and `report`: what they are built from, and their end.
 
 use super::call::{Desk, Settings};
+use super::connections::Limits;
 use super::feed::{self, Hashes, Sources};
 use super::options::{Error, Options, Sidecar};
 use super::store::Store;
-use super::store::queue::{Limits, Queue};
+use super::store::queue::{self, Queue};
 use super::view::View;
 use super::{State, Waits, report, server};
 use crate::config_directory;
@@ -49,7 +50,6 @@ impl Watched {
 /// `supervise mcp`. Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
     let bottle = options.sidecar.bottle()?;
-    raise_file_limit();
     if let Some(store) = options.sidecar.kubernetes()? {
         let watched = Watched::start(&options.sidecar)?;
         let store = Arc::new(store);
@@ -71,9 +71,9 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         )
         .await;
     }
-    let limits = Limits {
+    let limits = queue::Limits {
         pending: options.max_pending,
-        hour: options.max_per_hour,
+        hour: options.max_hourly,
     };
     let queue = Queue::open(&options.queue_dir, &bottle, limits)?;
     let view = queue_view(&options.sidecar, &queue)?;
@@ -154,12 +154,17 @@ async fn serve<S: Store>(
     };
     tracing::info!(%address, bottle = settings.bottle, "Serving");
     let state = Arc::new(State::new(Desk::new(store, view, settings), waits));
+    let tally = Arc::clone(state.desk.tally());
+    let reporting = Arc::clone(&tally);
+    tokio::spawn(async move { reporting.report().await });
+    let limits = Limits::default().within(raise_file_limit());
     let mut code = 143;
-    server::run(listener, state, async {
+    server::run(listener, state, limits, async {
         code = ended.await;
         tracing::info!("Ending");
     })
     .await;
+    tally.log();
     Ok(ExitCode::from(code))
 }
 
@@ -175,12 +180,18 @@ fn ended() -> Result<impl Future<Output = u8>, Error> {
     })
 }
 
-/// Each waiting call holds a connection, and the usual soft limit is 1,024.
-fn raise_file_limit() {
+/// Each waiting call holds a connection, and the usual soft limit is 1,024. Returns what there is now.
+fn raise_file_limit() -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!(%error, "Can't raise the limit of open files");
-    }
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return usize::MAX;
+    };
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::debug!(%error, "Can't raise the limit of open files");
+            soft
+        }
+    };
+    usize::try_from(files).unwrap_or(usize::MAX)
 }

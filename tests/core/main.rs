@@ -13,6 +13,8 @@ mod agents;
 mod corpus;
 mod golden;
 mod lock;
+mod model;
 mod plan;
+mod properties;
 mod refusals;
 mod threats;

@@ -3,7 +3,9 @@
 mod bench;
 mod calls;
 mod fake_api;
+mod hostile;
 mod kubernetes;
+mod limits;
 mod many;
 mod process;
 mod refusals;

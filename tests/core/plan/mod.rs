@@ -7,4 +7,4 @@ mod routes;
 mod routes_declared;
 mod routes_review;
 mod sealed;
-mod world;
+pub mod world;

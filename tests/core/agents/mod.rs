@@ -1,9 +1,12 @@
 //! Settings of agent programs: scopes, rules, rendered files, secrets.
 
-use crate::golden;
+mod goldens;
+mod modes;
+mod properties;
+
 use bot_bottle::agents::merge::merge;
 use bot_bottle::agents::secrets::{ResolveError, names_in, resolve, secrets_used};
-use bot_bottle::agents::{RenderError, Settings, kind, render};
+use bot_bottle::agents::{Place, RenderError, Rendered, Settings, kind, render};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -11,38 +14,23 @@ fn settings(value: Value) -> Settings {
     serde_json::from_value(value).unwrap()
 }
 
-fn text(settings: &Settings) -> String {
-    let fragments = render(settings, "/bottle/workspace").unwrap();
-    serde_json::to_string_pretty(&fragments).unwrap() + "\n"
-}
+pub const PLACE: Place = Place {
+    home: "/bottle/home",
+    working_dir: "/bottle/workspace",
+    cred_proxy: Some("http://cred-proxy:9099"),
+    supervise: "http://supervise:9100/",
+};
 
-#[test]
-fn claude_with_nothing_but_supervise() {
-    golden::check(
-        "claude-supervise.json",
-        &text(&settings(json!({"kind": "claude"}))),
-    );
-}
-
-#[test]
-fn claude_with_everything() {
-    let bottle = settings(json!({
-        "kind": "claude",
-        "supervise": true,
-        "mcpServers": {
-            "docs": {"url": "https://docs.example.com/mcp", "headers": {"X-Team": "blue"}},
-            "db": {"command": "db-mcp", "args": ["--read-only"], "env": {"DB_URL": "postgres://app:${SECRET:DB}@db/app"}},
-        },
-        "plugins": {"fmt@tools": {}},
-        "marketplaces": {"tools": {"source": {"source": "github", "repo": "example/tools"}}},
-    }));
-    golden::check("claude-everything.json", &text(&bottle));
+fn rendered(value: Value) -> Rendered {
+    render(&settings(value), &PLACE).unwrap()
 }
 
 #[test]
 fn without_supervise_there_is_no_trace_of_it() {
-    let rendered = text(&settings(json!({"kind": "claude", "supervise": false})));
-    assert!(!rendered.contains("supervise"), "{rendered}");
+    for kind in bot_bottle::agents::names() {
+        let rendered = format!("{:?}", rendered(json!({"kind": kind, "supervise": false})));
+        assert!(!rendered.contains("supervise"), "{kind}: {rendered}");
+    }
 }
 
 #[test]
@@ -168,7 +156,13 @@ fn what_can_not_be_rendered_is_an_error_that_says_what_to_do() {
     ];
     for (input, error) in rows {
         assert_eq!(
-            render(&settings(input.clone()), "/w"),
+            render(
+                &settings(input.clone()),
+                &Place {
+                    cred_proxy: None,
+                    ..PLACE
+                }
+            ),
             Err(error),
             "{input}"
         );
@@ -177,11 +171,8 @@ fn what_can_not_be_rendered_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn custom_reads_no_file_and_names_no_command() {
-    assert_eq!(
-        render(&settings(json!({"kind": "custom"})), "/w"),
-        Ok(vec![])
-    );
-    assert!(kind("custom").unwrap().start.is_empty());
+    let custom = rendered(json!({"kind": "custom"}));
+    assert_eq!((custom.fragments, custom.start), (vec![], vec![]));
     assert_eq!(kind("claude").unwrap().resume, ["claude", "--continue"]);
 }
 
@@ -212,7 +203,7 @@ fn with_secrets() -> Vec<bot_bottle::config::seal::Fragment> {
             "y": {"command": "y", "env": {"ONE": "${SECRET:B}"}},
         },
     }));
-    render(&bottle, "/w").unwrap()
+    render(&bottle, &PLACE).unwrap().fragments
 }
 
 #[test]
@@ -243,7 +234,8 @@ fn a_value_is_put_in_as_it_is_and_not_read_for_references() {
         ("B".to_owned(), "b".to_owned()),
     ]);
     let resolved = resolve(&with_secrets(), &values).unwrap();
-    let env = &resolved[0].merge["mcpServers"]["x"]["env"];
+    let state = resolved.iter().find(|one| one.path == ".claude.json");
+    let env = &state.unwrap().merge["mcpServers"]["x"]["env"];
     assert_eq!(
         env,
         &json!({"ONE": "${SECRET:B}\"\n", "TWO": "<${SECRET:B}\"\nb>"})
