@@ -1,7 +1,7 @@
 //! The command line: what a person runs on their own machine.
 
 use bot_bottle::roles::{self, Role};
-use bot_bottle::{demo, telemetry};
+use bot_bottle::{demo, render, telemetry};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ struct Program {
 enum Command {
     /// The whole road on this machine: refused, proposed, decided, enforced. Isolates nothing.
     Demo(demo::Options),
+    /// The settings files that a bottle's agent would get; secrets stay placeholders.
+    Render(render::Options),
     /// A sidecar's role, for runtimes that have one program only.
     #[command(hide = true)]
     Role {
@@ -43,6 +45,10 @@ fn main() -> ExitCode {
                     ExitCode::FAILURE
                 }
             }
+        }
+        Command::Render(options) => {
+            telemetry::start("warn");
+            render::main(&options)
         }
         Command::Role { role } => {
             roles::end_with_parent();

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod bypass;
+mod cred_proxy;
 mod demo;
 mod egress;
 mod filter;
@@ -17,5 +18,6 @@ mod prepare;
 mod queue_kill;
 mod seal_agent;
 mod seal_home;
+mod seal_settings;
 mod sealed;
 mod support;
