@@ -11,7 +11,7 @@ use bot_bottle::{
         webhook,
     },
     names,
-    plan::settings::Settings,
+    plan::settings::{Pipelock, Settings},
     telemetry::{self, chain},
     yaml,
 };
@@ -56,6 +56,12 @@ struct Run {
     /// `imagePullPolicy` of that image.
     #[arg(long, default_value = "IfNotPresent")]
     supervise_pull_policy: String,
+    /// Image of pipelock, for Bottles that name it as their engine.
+    #[arg(long)]
+    pipelock_image: Option<String>,
+    /// The program in that image.
+    #[arg(long, default_value = "/pipelock")]
+    pipelock_program: String,
     /// A range of the cluster's own addresses (pods, services, nodes) that no bottle may reach; repeat it.
     #[arg(long = "cluster-range")]
     cluster_ranges: Vec<IpNet>,
@@ -149,6 +155,10 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         supervise_image: arguments.supervise_image,
         pull_policy: arguments.supervise_pull_policy,
         deny: arguments.cluster_ranges,
+        pipelock: arguments.pipelock_image.map(|image| Pipelock {
+            image,
+            program: arguments.pipelock_program,
+        }),
         builtin: match &arguments.builtin {
             Some(path) => yaml::from_str(&std::fs::read_to_string(path)?)?,
             None => api::BottleClassSpec::default(),

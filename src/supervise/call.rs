@@ -6,13 +6,14 @@
 
 mod ask;
 mod ended;
+mod refused;
 
 use super::answer;
 use super::registry::Registry;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::store::{Proposal, Store, StoreError};
 use super::tally::{Stay, Tally};
-use super::tools::{Question, Tool};
+use super::tools::Question;
 use super::view::View;
 use crate::api::Denial;
 use crate::config::decisions::Answer;
@@ -83,30 +84,6 @@ impl<S: Store> Desk<S> {
             recording: Semaphore::new(MAX_RECORDING),
             unrecorded: Arc::new(Semaphore::new(MAX_UNRECORDED)),
         }
-    }
-
-    /// With what egress refused last, for the answers that can say it.
-    #[must_use]
-    pub fn with_denials(self, denials: watch::Receiver<Vec<Denial>>) -> Self {
-        Self {
-            denials: Some(denials),
-            ..self
-        }
-    }
-
-    /// Whose desk it is.
-    pub fn bottle(&self) -> &str {
-        &self.settings.bottle
-    }
-
-    /// The notes for a file that is in force: an agent that asks for it was refused something else, or otherwise.
-    fn in_force_notes(&self, tool: Tool) -> String {
-        let refused = self
-            .denials
-            .as_ref()
-            .map(|denials| denials.borrow().clone());
-        let refused = refused.filter(|_| tool == Tool::PipelockBlock);
-        answer::in_force(&self.view().still_refused(refused.unwrap_or_default()))
     }
 
     /// The program's counters.
