@@ -233,13 +233,25 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
-    let ended = tokio::select! {
-        ended = work(config, options, fence, &health, until(stopped)) => ended,
+    // A task of its own: a plan that takes long must not hold up a renewal.
+    let (finish, finished) = watch::channel(false);
+    let mut kept = tokio::spawn(async move {
+        let lost = tokio::select! {
+            lost = election.keep() => Some(lost),
+            () = until(finished) => None,
+        };
+        election.give_back().await;
+        lost
+    });
+    tokio::select! {
+        ended = work(config, options, fence, &health, until(stopped)) => {
+            finish.send_replace(true);
+            kept.await?;
+            ended
+        }
         // What it knows is of the past now: the next start begins anew.
-        lost = election.keep() => Err(lost.into()),
-    };
-    election.give_back().await;
-    ended
+        lost = &mut kept => lost?.map_or(Ok(()), |lost| Err(lost.into())),
+    }
 }
 
 /// Reconciles, as long as `fence` lets it.
