@@ -21,6 +21,7 @@
 //! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
+//! - [`failpoint`]: where the kill tests stop a program
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod agents;
@@ -31,6 +32,7 @@ pub mod config_directory;
 pub mod cred_proxy;
 pub mod demo;
 pub mod egress;
+pub mod failpoint;
 pub mod names;
 pub mod pipelock;
 pub mod plan;

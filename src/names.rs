@@ -166,3 +166,6 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// Reason of the Event about a new question; people who named a webhook get the same words there.
+pub const NOTICE_PENDING: &str = "ProposalPending";

@@ -27,7 +27,7 @@ mod denials;
 mod forward;
 mod headers;
 pub(crate) mod options;
-mod parent;
+pub(crate) mod parent;
 mod policy;
 mod proxy;
 mod refusal;
@@ -35,7 +35,7 @@ mod reload;
 mod report;
 mod resolve;
 pub(crate) mod server;
-mod target;
+pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;
 

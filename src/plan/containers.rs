@@ -160,6 +160,7 @@ pub fn agent(spec: &Spec) -> Container {
     if spec.ca_bundle.is_some() {
         mounts.push(mount(volumes::CA, names::path::CA, true));
     }
+    mounts.extend(volumes::skill_mounts(spec));
     Container {
         name: names::container::AGENT.into(),
         image: Some(spec.image.clone()),

@@ -15,4 +15,6 @@ mod golden;
 mod lock;
 mod model;
 mod plan;
+mod properties;
 mod refusals;
+mod threats;

@@ -82,7 +82,14 @@ fn table(
 
 fn change(item: &mut Item, old: &Value, new: &Value) -> Option<()> {
     match (item, old, new) {
-        (Item::Table(node), Value::Object(old), Value::Object(new)) => table(node, old, new, false),
+        (Item::Table(node), Value::Object(old), Value::Object(new)) => {
+            table(node, old, new, false)?;
+            // Emptied, it would not be printed without a header of its own.
+            if node.is_empty() {
+                node.set_implicit(false);
+            }
+            Some(())
+        }
         (
             Item::Value(toml_edit::Value::InlineTable(node)),
             Value::Object(old),

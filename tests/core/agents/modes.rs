@@ -24,10 +24,10 @@ fn a_servers_token_becomes_a_route_and_is_written_nowhere() {
 #[test]
 fn ours_is_given_once_more_where_it_beats_the_projects() {
     let project = |kind: &str| rendered(json!({"kind": kind})).project.unwrap();
-    for kind in ["claude", "codex", "gemini", "qwen", "opencode", "copilot"] {
+    for kind in ["claude", "codex", "qwen", "opencode", "copilot"] {
         assert_eq!(project(kind).shielded, ["supervise"], "{kind}");
     }
-    for kind in ["droid", "amp", "vibe", "cursor"] {
+    for kind in ["gemini", "droid", "amp", "vibe", "cursor"] {
         assert!(project(kind).shielded.is_empty(), "{kind}");
     }
     let claude = rendered(json!({"kind": "claude", "args": ["--model", "m"]}));
@@ -198,7 +198,7 @@ fn settings_move_as_a_whole() {
     assert_eq!(env["CLAUDE_CONFIG_DIR"], "/bottle/home/cfg/a");
     assert_eq!(conversation, ["cfg/a/projects"]);
     let (files, env, _) = paths("gemini");
-    assert_eq!(files, ".bottle/gemini.json cfg/a/.gemini/settings.json");
+    assert_eq!(files, "cfg/a/.gemini/settings.json");
     assert_eq!(env["GEMINI_CLI_HOME"], "/bottle/home/cfg/a");
     assert_eq!(paths("opencode").0, "cfg/a/opencode/opencode.json");
 }
