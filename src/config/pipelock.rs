@@ -114,19 +114,35 @@ fn host(entry: &Entry) -> Result<String, Unfit> {
 
 /// The host that only the config of this hash lists.
 pub fn marker(hash: &str) -> String {
-    let digits = hash.chars().filter(char::is_ascii_hexdigit);
-    let digits: String = digits.take(MARKER_DIGITS).collect();
-    format!("config-{digits}.invalid")
+    format!("config-{}a.invalid", digits(hash))
 }
 
-/// Whether the answer to `GET http://<marker>/` says that the marker's config is in force. A listed name that doesn't
-/// exist ends in pipelock's own refusal to resolve it, or in a gateway's error; what is neither proves nothing.
-pub fn is_in_force(status: u16, body: &str) -> bool {
-    match status {
-        403 => body.contains("blocked:") && !body.contains("not in allowlist"),
-        502 | 504 => true,
-        _ => false,
-    }
+/// A host that no config lists, one letter away from the [`marker`]: whatever pipelock looks at before
+/// its list treats both alike.
+pub fn control(hash: &str) -> String {
+    format!("config-{}b.invalid", digits(hash))
+}
+
+fn digits(hash: &str) -> String {
+    hash.chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(MARKER_DIGITS)
+        .collect()
+}
+
+/// Status and body of an answer to `GET http://<host>/`.
+pub type Said<'a> = (u16, &'a str);
+
+/// Whether these answers say that the config of the marker is in force: the control is unlisted, and the marker is
+/// not. A listed name that doesn't exist ends in pipelock's refusal to resolve it, or in a gateway's error; what is
+/// neither proves nothing.
+pub fn is_in_force(marker: Said<'_>, control: Said<'_>) -> bool {
+    let unlisted = |(status, body): Said<'_>| status == 403 && body.contains("not in allowlist");
+    let listed = match marker {
+        (403, body) => body.contains("blocked:"),
+        (status, _) => matches!(status, 502 | 504),
+    };
+    unlisted(control) && listed && !unlisted(marker)
 }
 
 /// What pipelock listed under `before` and doesn't under `after`: tunnels to it survive the change.
@@ -172,28 +188,37 @@ mod tests {
 
     #[test]
     fn only_the_words_of_a_listed_host_count_as_in_force() {
-        assert!(!is_in_force(
-            403,
-            "blocked: domain not in allowlist: config-ab.invalid"
+        let unlisted = (403, "blocked: domain not in allowlist: config-abb.invalid");
+        assert!(is_in_force(
+            (403, "blocked: DNS resolution failed"),
+            unlisted
         ));
-        assert!(is_in_force(403, "blocked: DNS resolution failed"));
-        assert!(is_in_force(502, ""));
-        for (status, body) in [
+        assert!(is_in_force((502, ""), unlisted));
+        assert!(!is_in_force(unlisted, unlisted));
+        for marker in [
             (403, ""),
             (200, "ok"),
             (429, "blocked: rate"),
             (503, ""),
             (400, ""),
         ] {
-            assert!(!is_in_force(status, body), "{status} {body}");
+            assert!(!is_in_force(marker, unlisted), "{marker:?}");
+        }
+        // Something comes before the list, and treats both alike.
+        for both in [(403, "blocked: high entropy"), (502, ""), (200, "")] {
+            assert!(!is_in_force(both, both), "{both:?}");
         }
     }
 
     #[test]
     fn a_config_has_a_marker_of_its_own_that_is_a_host() {
-        let marker = marker(&"0123456789abcdef".repeat(4));
-        assert_eq!(marker, "config-0123456789abcdef0123456789abcdef.invalid");
-        assert!(Allowlist::parse_declared(&marker).is_ok());
+        let hash = "0123456789abcdef".repeat(4);
+        let (marker, control) = (marker(&hash), control(&hash));
+        assert_eq!(marker, "config-0123456789abcdef0123456789abcdefa.invalid");
+        assert_ne!(marker, control);
+        for host in [marker, control] {
+            assert!(Allowlist::parse_declared(&host).is_ok());
+        }
     }
 
     #[test]

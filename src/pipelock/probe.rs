@@ -14,14 +14,18 @@ const MAX: u64 = 4096;
 
 /// Whether the config of this hash is in force.
 pub async fn is_in_force(proxy: SocketAddr, hash: &str) -> bool {
-    let host = pipelock::marker(hash);
-    let request =
-        format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    let answer = ask(proxy, &request).await;
-    let Some((status, body)) = answer else {
+    let marker = get(proxy, &pipelock::marker(hash)).await;
+    let control = get(proxy, &pipelock::control(hash)).await;
+    let (Some(marker), Some(control)) = (marker, control) else {
         return false;
     };
-    pipelock::is_in_force(status, &body)
+    pipelock::is_in_force((marker.0, &marker.1), (control.0, &control.1))
+}
+
+async fn get(proxy: SocketAddr, host: &str) -> Option<(u16, String)> {
+    let request =
+        format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    ask(proxy, &request).await
 }
 
 /// Whether a tunnel to this host is refused. One that is refused asks no name server.

@@ -7,6 +7,7 @@ use bot_bottle::pipelock::{Setup, run};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,6 +73,7 @@ fn keeper(shared: &Path, upstream: SocketAddr) -> Child {
         .args([fake.to_str().unwrap(), "run"])
         .env("FAKE_UPSTREAM", upstream.port().to_string())
         .env("FAKE_DEAF", shared.join("deaf"))
+        .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap()
@@ -240,7 +242,7 @@ async fn a_removal_that_a_restart_of_supervise_interrupts_still_cuts_the_tunnels
     let text = std::fs::read_to_string(world.shared("pipelock.yaml")).unwrap();
     let text = text
         .replace("\"b.example.com\",", "")
-        .replace("config-00a1", "config-00a2");
+        .replace("config-00a1a", "config-00a2a");
     std::fs::write(world.shared("new"), text).unwrap();
     std::fs::rename(world.shared("new"), world.shared("pipelock.yaml")).unwrap();
     world
