@@ -17,6 +17,7 @@
 //! - [`seal`]: the first process of the agent's container (`seal::merge` and `seal::attempts` are CORE)
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
 //! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
+//! - [`local`]: SHELL, bottles on this machine: a directory of YAML objects, the runtimes `sandbox` and `process`
 //! - [`roles`]: the sidecars as subcommands
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
@@ -27,6 +28,7 @@ pub mod config;
 pub mod config_directory;
 pub mod demo;
 pub mod egress;
+pub mod local;
 pub mod names;
 pub mod plan;
 pub mod prepare;

@@ -43,7 +43,7 @@ fn nameserver(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write an IP address, or IP:PORT".to_owned())
 }
 
-fn fixed(text: &str) -> Result<(String, Fixed), String> {
+pub(crate) fn fixed(text: &str) -> Result<(String, Fixed), String> {
     let parsed = text.split_once('=').and_then(|(host, address)| {
         let fixed = match address.parse::<SocketAddr>() {
             Ok(at) => Fixed {

@@ -1,0 +1,144 @@
+//! The sidecars of one bottle, inside its keeper: the same code as in a pod, on sockets that were handed over.
+
+use super::{Error, place::Place, record::Record, store::LocalStore};
+use crate::{
+    config_directory, egress,
+    names::container,
+    supervise::{
+        State, Waits,
+        call::{Desk, Settings},
+        feed::{self, Sources},
+        report, server,
+    },
+    telemetry::chain,
+};
+use k8s_openapi::api::core::v1::Pod;
+use std::{collections::HashMap, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// The sockets on which they serve.
+#[derive(Debug)]
+pub struct Listeners {
+    /// MCP.
+    pub supervise: StdListener,
+    /// The forward proxy.
+    pub egress: StdListener,
+}
+
+/// Running sidecars; they end when this is dropped.
+#[derive(Debug)]
+pub struct Sidecars {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// How long connections may take to end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+impl Sidecars {
+    /// Starts what the pod names.
+    pub fn start(
+        place: &Place,
+        pod: &Pod,
+        record: &Record,
+        uid: &str,
+        listeners: Listeners,
+    ) -> Result<Self, Error> {
+        let (config, state) = (place.path("run/config"), place.path("run/state"));
+        std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
+        let listen = |listener: StdListener| -> io::Result<TcpListener> {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let started = |what| move |source| Error::Start { what, source };
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+
+        let setup = egress::Setup {
+            snapshots: config_directory::watch(&config)?,
+            state: state.clone(),
+            resolver: Arc::new(resolver(record)?),
+            limits: egress::Limits {
+                drain: DRAIN,
+                ..egress::Limits::default()
+            },
+        };
+        let listener = listen(listeners.egress).map_err(started("egress"))?;
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = egress::run(listener, setup, stopped.cancelled_owned()).await {
+                tracing::error!(error = chain(&error), "egress ended");
+            }
+        });
+
+        let arguments = arguments(pod);
+        let enforcers = enforcers(&arguments);
+        let hashes = config_directory::watch_state(&state)?;
+        let view = feed::start(Sources {
+            config: Some(config_directory::watch(&config)?),
+            hashes: Some(hashes.clone()),
+            queue: None,
+            enforcers: enforcers.clone(),
+        });
+        feed::report_own_hash(state, view.clone());
+        let store = Arc::new(LocalStore::new(place.clone(), uid.to_owned()));
+        let (reporter, reported) = (Arc::clone(&store), view.clone());
+        tasks.spawn(async move { report::run(&*reporter, reported, hashes, &enforcers).await });
+
+        if arguments.first().is_some_and(|role| role == "mcp") {
+            let settings = Settings {
+                bottle: place.key().name.clone(),
+                bottle_uid: uid.to_owned(),
+                grace: Duration::ZERO,
+            };
+            let listener = listen(listeners.supervise).map_err(started("supervise"))?;
+            let state = Arc::new(State::new(
+                Desk::new(store, view, settings),
+                Waits::default(),
+            ));
+            tasks.spawn(server::run(listener, state, stop.clone().cancelled_owned()));
+        }
+        Ok(Self { stop, tasks })
+    }
+
+    /// Lets them end in order.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // The reporter never ends by itself; the servers have their own bounds.
+        let _ = tokio::time::timeout(DRAIN, async {
+            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+        })
+        .await;
+    }
+}
+
+fn resolver(record: &Record) -> Result<egress::Dns, Error> {
+    let mut answers: HashMap<String, Vec<egress::Fixed>> = HashMap::new();
+    for (host, fixed) in record
+        .resolve
+        .iter()
+        .filter_map(|text| egress::fixed(text).ok())
+    {
+        answers.entry(host).or_default().push(fixed);
+    }
+    egress::Dns::new(&[], answers).map_err(|error| Error::Egress(egress::Error::Dns(error)))
+}
+
+/// What the plan tells the container `supervise`.
+fn arguments(pod: &Pod) -> Vec<String> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers
+        .filter(|one| one.name == container::SUPERVISE)
+        .find_map(|one| one.args.clone())
+        .unwrap_or_default()
+}
+
+fn enforcers(arguments: &[String]) -> Vec<String> {
+    let at = arguments.iter().position(|word| word == "--enforcers");
+    let names = at.and_then(|at| arguments.get(at + 1));
+    names.map_or_else(
+        || vec![container::EGRESS.to_owned()],
+        |names| names.split(',').map(str::to_owned).collect(),
+    )
+}
