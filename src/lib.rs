@@ -10,6 +10,7 @@
 //! - [`agents`]: CORE, kinds of agent programs, the settings that each reads, `${SECRET:NAME}`
 //! - [`plan`]: CORE, what must exist for one bottle, decided from what is there
 //! - [`proposal`]: CORE, a proposal's life: the table of steps, the review, the answer
+//! - [`cli`]: SHELL, the verbs of `bottle`, on a cluster and on this machine
 //! - [`cluster`]: SHELL, Kubernetes: watches, observes, applies
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
@@ -23,6 +24,7 @@
 
 pub mod agents;
 pub mod api;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod config_directory;

@@ -1,10 +1,13 @@
 //! Keeps one bottle: watches its directory, plans, applies, and has the pod run. Nothing is decided here.
 
 use super::{
-    Error, apply, honour, now,
+    Error, apply, honour,
+    identity::Key,
+    now,
     place::Place,
     record::{Record, Runtime},
     runner::{Attach, Run},
+    state::State,
 };
 use crate::{
     api::{Bottle, BottleClassSpec, Proposal},
@@ -19,8 +22,10 @@ use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
     ContainerStatus, Pod, PodStatus,
 };
-use kube::ResourceExt as _;
-use std::{ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin, time::Duration};
+use std::{
+    ffi::OsString, fs, future::Future, os::fd::OwnedFd, path::PathBuf, pin::pin, process::ExitCode,
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::Instant};
 
 /// How a bottle is kept.
@@ -36,6 +41,54 @@ pub struct Options {
     pub terminals: Option<mpsc::UnboundedSender<OwnedFd>>,
     /// Signals for the agent.
     pub signals: Option<mpsc::UnboundedReceiver<nix::sys::signal::Signal>>,
+}
+
+/// `bottle local keep`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Flags {
+    /// The state directory.
+    #[arg(long)]
+    state: PathBuf,
+    /// The project.
+    #[arg(long)]
+    project: String,
+    /// The bottle.
+    #[arg(long)]
+    bottle: String,
+}
+
+/// Keeps a bottle as a process of its own, until SIGTERM or the Bottle's end.
+pub async fn main(flags: Flags) -> ExitCode {
+    // Out of the terminal's session: closing it must not end the bottle.
+    let _ = nix::unistd::setsid();
+    let kept = async {
+        let key = Key::new(&flags.project, &flags.bottle)?;
+        let place = State::open(&flags.state)?.place(key);
+        let options = Options {
+            search: std::env::var_os("PATH"),
+            ..Options::default()
+        };
+        keep(&place, options, terminated_by_signal()).await
+    };
+    match kept.await {
+        // Another one was faster.
+        Ok(()) | Err(Error::Kept(_)) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "The bottle can't be kept");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn terminated_by_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
 }
 
 /// First and longest pause before an agent that failed starts again.
@@ -76,6 +129,11 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
         };
         let recheck = match keeper.reconcile(&bottle, &settings) {
             Err(Error::Conflict { .. }) => continue,
+            Err(error) if !options.once => {
+                // A person may be editing a file by hand: that ends no agent.
+                tracing::error!(error = chain(&error), "Can't go on with this bottle");
+                now().checked_add(jiff::SignedDuration::from_secs(5)).ok()
+            }
             other => other?,
         };
         keeper.follow(&bottle, &options).await?;

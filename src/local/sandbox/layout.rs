@@ -81,7 +81,7 @@ pub const SYSTEM: [&str; 10] = [
 ];
 
 /// What programs need of `/etc`, where it exists: nothing that holds a credential or leads to this machine's network.
-pub const ETC: [&str; 33] = [
+pub const ETC: [&str; 37] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",
@@ -104,15 +104,13 @@ pub const ETC: [&str; 33] = [
     "mime.types",
     "nanorc",
     "os-release",
-    "perl",
-    "pki",
+    "perl", "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs",
     "profile",
     "protocols",
     "python3",
     "services",
     "shells",
-    "skel",
-    "ssl",
+    "skel", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf",
     "terminfo",
     "timezone",
 ];
@@ -152,12 +150,7 @@ impl Layout {
             "/proc",
             "--dev",
             "/dev",
-            "--tmpfs",
-            "/tmp",
-            "--tmpfs",
-            "/run",
-            "--tmpfs",
-            "/var/tmp",
+            "--perms", "1777", "--tmpfs", "/tmp", "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/var/tmp",
             "--symlink",
             "/run",
             "/var/run",
@@ -261,6 +254,9 @@ mod tests {
             "environment",
             "sudoers",
             "machine-id",
+            "ssl",
+            "ssl/private",
+            "pki",
         ] {
             assert!(!ETC.contains(&name), "{name}");
         }
