@@ -73,13 +73,17 @@ fn own(own: Own) -> ExitCode {
         Own::Local {
             part: Part::Keep(flags),
         } => {
+            local::close_inherited();
             telemetry::start("info");
             block_on(local::keeper::main(flags))
         }
         // No runtime: the first process inside has one thread.
         Own::Local {
             part: Part::Inside(options),
-        } => inside::main(&options),
+        } => {
+            local::close_inherited();
+            inside::main(&options)
+        }
     }
 }
 

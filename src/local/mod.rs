@@ -114,6 +114,28 @@ impl Error {
     }
 }
 
+/// Closes whatever this program's parent left open beyond standard input and outputs: a shell's descriptor must not
+/// reach an agent, and a pipe that stays open would keep its reader waiting. To be called first, before anything is
+/// opened.
+pub fn close_inherited() {
+    let listed = std::fs::read_dir("/proc/self/fd").map(|entries| {
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        names
+            .filter_map(|name| name.parse::<i32>().ok())
+            .collect::<Vec<_>>()
+    });
+    for number in listed
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|number| *number > 2)
+    {
+        // The directory's own is closed already.
+        let _ = nix::unistd::close(number);
+    }
+}
+
 /// The clock of this shell.
 #[expect(
     clippy::disallowed_methods,

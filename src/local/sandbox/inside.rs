@@ -2,8 +2,8 @@
 //!
 //! It is the first process of its pid namespace and of its session. It runs before any thread is started and holds nothing when the agent begins: the socket to the outside is closed.
 
-use super::handover;
 use super::layout::LAST_WORD;
+use super::{calls, handover};
 use crate::names::port;
 use crate::seal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -57,6 +57,10 @@ fn failed(operation: &'static str) -> impl Fn(io::Error) -> InsideError {
 
 /// Runs the agent to its end.
 pub fn main(options: &Options) -> ExitCode {
+    if let Err(error) = calls::refuse() {
+        seal::say(crate::telemetry::chain(&error));
+        return ExitCode::from(125);
+    }
     if options.plain {
         // Nothing else ends the agent when whoever runs it is killed.
         crate::roles::end_with_parent();

@@ -104,13 +104,19 @@ pub const ETC: [&str; 37] = [
     "mime.types",
     "nanorc",
     "os-release",
-    "perl", "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs",
+    "perl",
+    "pki/ca-trust",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
     "profile",
     "protocols",
     "python3",
     "services",
     "shells",
-    "skel", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf",
+    "skel",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "terminfo",
     "timezone",
 ];
@@ -150,7 +156,16 @@ impl Layout {
             "/proc",
             "--dev",
             "/dev",
-            "--perms", "1777", "--tmpfs", "/tmp", "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/var/tmp",
+            "--perms",
+            "1777",
+            "--tmpfs",
+            "/tmp",
+            "--tmpfs",
+            "/run",
+            "--perms",
+            "1777",
+            "--tmpfs",
+            "/var/tmp",
             "--symlink",
             "/run",
             "/var/run",
@@ -158,7 +173,8 @@ impl Layout {
             words.push(word.into());
         }
         self.own.iter().for_each(|mount| push(&mut words, mount));
-        words.extend(["--remount-ro", "/", "--chdir"].map(Into::into));
+        // Of a root user's agent the kernel sees root: without this it could write kernel.core_pattern.
+        words.extend(["--remount-ro", "/proc", "--remount-ro", "/", "--chdir"].map(Into::into));
         words.push(self.working_dir.clone().into());
         words.push("--".into());
         words
@@ -233,7 +249,7 @@ mod tests {
             "--ro-bind /usr /usr",
             "--tmpfs /run",
             "--tmpfs /tmp",
-            "--bind /state/home /bottle/home --remount-ro / --chdir /bottle/workspace --",
+            "--bind /state/home /bottle/home --remount-ro /proc --remount-ro / --chdir /bottle/workspace --",
         ] {
             assert!(text.contains(needed), "{needed}: {text}");
         }

@@ -7,6 +7,7 @@
 //! user namespaces and refuses them to unknown programs), and its mount code has been read by many: ours would have
 //! been read by few.
 
+mod calls;
 pub mod handover;
 pub mod inside;
 pub mod layout;
