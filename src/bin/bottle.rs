@@ -48,6 +48,8 @@ enum Part {
     Keep(local::keeper::Flags),
     /// The first process inside.
     Inside(inside::Options),
+    /// The scripted agent of the demo.
+    DemoAgent,
 }
 
 fn main() -> ExitCode {
@@ -84,6 +86,9 @@ fn own(own: Own) -> ExitCode {
             local::close_inherited();
             inside::main(&options)
         }
+        Own::Local {
+            part: Part::DemoAgent,
+        } => block_on(demo::script::main()),
     }
 }
 

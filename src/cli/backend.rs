@@ -93,7 +93,7 @@ impl Backend {
     pub async fn decide(&self, proposal: &Proposal, verdict: Verdict) -> Result<Proposal, Error> {
         match self {
             Self::Cluster(cluster) => cluster.decide(proposal, verdict).await,
-            Self::Machine(machine) => machine.decide(proposal, verdict),
+            Self::Machine(machine) => machine.decide(proposal, &verdict),
         }
     }
 

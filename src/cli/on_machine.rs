@@ -3,13 +3,7 @@
 use super::{Error, Where, places};
 use crate::{
     api::{Bottle, Proposal},
-    local::{
-        self,
-        admit::{self, Verdict},
-        identity::Key,
-        place::Place,
-        state::State,
-    },
+    local::{self, admit::Verdict, identity::Key, place::Place, state::State},
 };
 use std::time::Duration;
 
@@ -80,16 +74,9 @@ impl Machine {
     }
 
     /// Writes a decision, as admission would let it pass.
-    pub fn decide(&self, proposal: &Proposal, verdict: Verdict) -> Result<Proposal, Error> {
-        let name = proposal.metadata.name.clone().unwrap_or_default();
+    pub fn decide(&self, proposal: &Proposal, verdict: &Verdict) -> Result<Proposal, Error> {
         let place = self.place(&proposal.spec.bottle)?;
-        let locked = place.lock()?;
-        let stored = place.proposal(&name)?;
-        let stored = stored
-            .filter(|stored| stored.metadata.uid == proposal.metadata.uid)
-            .ok_or_else(|| place.missing("Proposal", &name))?;
-        let decided = admit::admit(stored, verdict, &places::user(), local::now());
-        Ok(locked.put_proposal(decided.map_err(local::Error::from)?)?)
+        Ok(place.decide(proposal, verdict, &places::user())?)
     }
 
     /// Bottles come and go, so a project is looked at again and again instead of watched.

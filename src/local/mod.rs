@@ -25,6 +25,7 @@ pub mod sandbox;
 pub mod sidecars;
 pub mod state;
 pub mod store;
+pub mod workspace;
 mod write;
 
 use crate::{config_directory, egress, yaml};

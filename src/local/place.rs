@@ -2,6 +2,7 @@
 
 use super::{
     Error,
+    admit::{self, Verdict},
     identity::Key,
     record::Record,
     state::{Lock, State, open_lock},
@@ -108,6 +109,22 @@ impl Place {
             .iter()
             .filter_map(|name| self.proposal(name).transpose())
             .collect()
+    }
+
+    /// Writes a decision about this very Proposal, as admission would let it pass; how it stands then.
+    pub fn decide(
+        &self,
+        proposal: &Proposal,
+        verdict: &Verdict,
+        by: &str,
+    ) -> Result<Proposal, Error> {
+        let name = proposal.name_any();
+        let locked = self.lock()?;
+        let stored = self.proposal(&name)?;
+        let stored = stored
+            .filter(|stored| stored.metadata.uid == proposal.metadata.uid)
+            .ok_or_else(|| self.missing("Proposal", &name))?;
+        locked.put_proposal(admit::admit(stored, verdict.clone(), by, super::now())?)
     }
 
     /// Whether a keeper runs this bottle now.

@@ -7,6 +7,7 @@ use super::{
     record::{Record, Runtime},
     sandbox::{self, Bubblewrap, Needs, SandboxError, handover, inside, layout},
     sidecars::{Listeners, Sidecars},
+    workspace,
 };
 use crate::{
     agents::secrets::{resolve, secrets_used},
@@ -40,6 +41,8 @@ pub enum Attach {
     Log,
     /// This process' own.
     Inherit,
+    /// Standard output is this process' own; there is no input, and standard error goes to `log/agent`.
+    Output,
     /// A terminal of the agent's own; its other side is [`Run::terminal`].
     Terminal,
 }
@@ -73,7 +76,7 @@ impl Run {
         let agent = agent(pod);
         let uid = bottle.metadata.uid.clone().unwrap_or_default();
         let mut instructions = instructions(place, bottle)?;
-        let workspace = workspace(place, record)?;
+        let workspace = open_workspace(place, record)?;
         let home = place.path("home");
         fs::create_dir_all(&home).map_err(Error::file("make", &home))?;
         let (mut child, listeners, terminal, go) = match record.runtime {
@@ -97,6 +100,8 @@ impl Run {
                 let (outside, inside) =
                     UnixStream::pair().map_err(SandboxError::io("make a socket"))?;
                 command.stdin(Stdio::from(OwnedFd::from(inside)));
+                // A key of the terminal is ours to pass on: bubblewrap would end at once, and the agent with it.
+                std::os::unix::process::CommandExt::process_group(&mut command, 0);
                 let child = spawn(place, command.into(), attach)?;
                 let mut files = take_over(place, &outside).await?;
                 let terminal = (files.len() > inside::PORTS.len())
@@ -137,7 +142,7 @@ impl Run {
                     );
                 }
                 command.env("HOME", &home);
-                command.stdin(if attach == Attach::Log {
+                command.stdin(if matches!(attach, Attach::Log | Attach::Output) {
                     Stdio::null()
                 } else {
                     Stdio::inherit()
@@ -249,7 +254,7 @@ fn write_instructions(place: &Place, instructions: &Instructions) -> Result<(), 
     fs::write(&last_word, "").map_err(Error::file("write", &last_word))
 }
 
-fn workspace(place: &Place, record: &Record) -> Result<PathBuf, Error> {
+fn open_workspace(place: &Place, record: &Record) -> Result<PathBuf, Error> {
     let path = record
         .workspace
         .clone()
@@ -281,9 +286,13 @@ fn needs(place: &Place, agent: &Container, record: &Record, workspace: &Path) ->
             .clone()
             .unwrap_or_else(|| at.clone())
             .into(),
-        workspace_at: at.into(),
         readable: record.readable.clone(),
-        over: Vec::new(),
+        over: if record.protected {
+            workspace::over(workspace, Path::new(&at), &place.path("run/git-config"))
+        } else {
+            Vec::new()
+        },
+        workspace_at: at.into(),
     }
 }
 
@@ -320,7 +329,10 @@ fn spawn(place: &Place, mut command: Command, attach: Attach) -> Result<Child, E
         let log = fs::OpenOptions::new().create(true).append(true).open(&path);
         let log = log.map_err(Error::file("write", &path))?;
         let other = log.try_clone().map_err(Error::file("write", &path))?;
-        command.stdout(log).stderr(other);
+        if attach != Attach::Output {
+            command.stdout(other);
+        }
+        command.stderr(log);
     }
     command.kill_on_drop(true);
     command.spawn().map_err(|source| Error::Start {

@@ -5,6 +5,7 @@
 mod cli;
 mod escape;
 mod kill;
+mod run;
 mod scenarios;
 mod web;
 mod world;
