@@ -124,7 +124,12 @@ impl Place {
         let stored = stored
             .filter(|stored| stored.metadata.uid == proposal.metadata.uid)
             .ok_or_else(|| self.missing("Proposal", &name))?;
-        locked.put_proposal(admit::admit(stored, verdict.clone(), by, super::now())?)
+        let decided =
+            locked.put_proposal(admit::admit(stored, verdict.clone(), by, super::now())?)?;
+        // What a person was told is decided stays decided; what follows from it can be planned again.
+        let directory = self.path("proposals");
+        write::sync_directory(&directory).map_err(Error::file("store", &directory))?;
+        Ok(decided)
     }
 
     /// Whether a keeper runs this bottle now.

@@ -125,7 +125,8 @@ impl Run {
             Runtime::Process => {
                 let (listeners, ports) = process::listen()?;
                 instructions.wall.clear();
-                instructions.image_home = None;
+                // Without one named, seal would fill the home from the person's own.
+                instructions.image_home = Some("/etc/skel".into());
                 ports.instruct(&mut instructions, &home.to_string_lossy());
                 write_instructions(place, &instructions)?;
                 let program =

@@ -7,7 +7,8 @@ use std::{
     path::Path,
 };
 
-/// Replaces the file: a draft beside it, on the disk, then renamed, and the rename on the disk too.
+/// Replaces the file: a draft beside it, on the disk, then renamed. After a power cut it is the old file or the new
+/// one; that it is the new one takes [`sync_directory`].
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -20,8 +21,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         .open(&draft)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&draft, path)?;
-    sync_directory(directory)
+    fs::rename(&draft, path)
 }
 
 /// Removes the file; one that is not there is removed.
@@ -40,6 +40,7 @@ pub(super) fn directory(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
+/// Has the names of a directory on the disk.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
