@@ -20,15 +20,11 @@ impl Backend {
         if place.local {
             return Ok(Self::Machine(Machine::open(place)?));
         }
-        match Cluster::connect(place).await? {
-            Some(cluster) => Ok(Self::Cluster(cluster)),
-            None => {
-                output::note(
-                    "no cluster is configured: these are the bottles of this machine (--local)",
-                );
-                Ok(Self::Machine(Machine::open(place)?))
-            }
+        if let Some(cluster) = Cluster::connect(place).await? {
+            return Ok(Self::Cluster(cluster));
         }
+        output::note("no cluster is configured: these are the bottles of this machine (--local)");
+        Ok(Self::Machine(Machine::open(place)?))
     }
 
     /// Namespace or project.

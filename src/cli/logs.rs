@@ -81,7 +81,10 @@ async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
         .iter()
         .skip(skipped)
         .try_for_each(|line| print(line))?;
-    while options.follow {
+    if !options.follow {
+        return Ok(());
+    }
+    loop {
         while reader.read_until(b'\n', &mut line).map_err(failed())? > 0 {
             if line.ends_with(b"\n") {
                 print(&std::mem::take(&mut line))?;
@@ -89,7 +92,6 @@ async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok(())
 }
 
 fn print(line: &[u8]) -> Result<(), Error> {

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn ages_are_short() {
         let now = jiff::Timestamp::from_second(1_000_000).unwrap();
-        let ago = |seconds| age(jiff::Timestamp::from_second(1_000_000 - seconds).ok(), now);
+        let ago = |seconds: i64| age(jiff::Timestamp::from_second(1_000_000 - seconds).ok(), now);
         assert_eq!(
             [ago(5), ago(300), ago(10_000), ago(600_000)],
             ["5s", "5m", "2h", "6d"]

@@ -21,10 +21,10 @@ pub fn render(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     rows.iter()
         .map(|row| {
             let cells = row.iter().zip(&widths);
-            let line: String = cells
-                .map(|(cell, width)| format!("{cell:<width$}   "))
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:<width$}"))
                 .collect();
-            line.trim_end().to_owned()
+            cells.join("   ").trim_end().to_owned()
         })
         .collect()
 }

@@ -13,22 +13,30 @@ const COLUMNS: usize = 80;
 const INDENT: &str = "   ";
 
 /// Standard output.
-#[derive(Debug, Default)]
-pub struct Screen {}
+#[derive(Debug)]
+pub struct Screen {
+    out: anstream::AutoStream<io::Stdout>,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            out: anstream::stdout(),
+        }
+    }
+}
 
 impl Screen {
     /// One line, or several.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
-        writeln!(out, "{text}")?;
-        out.flush()
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// A question, with the cursor behind it.
     pub fn question(&mut self, text: &str) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
-        write!(out, "{text}")?;
-        out.flush()
+        write!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// What this is, and what it isn't.

@@ -51,14 +51,14 @@ pub fn apply(
         }),
         // `honour` refuses resources, so that there is nothing to resize.
         Action::ResizePod { hash, .. } => change_pod(place, |pod| {
-            annotate(pod, names::ANNOTATION_RESOURCES_HASH, hash)
+            annotate(pod, names::ANNOTATION_RESOURCES_HASH, hash);
         }),
         Action::TouchPod { value } => {
             if let Some(config_map) = place.config_map()? {
                 deliver(place, &config_map)?;
             }
             change_pod(place, |pod| {
-                annotate(pod, names::ANNOTATION_CONFIG_TOUCH, value)
+                annotate(pod, names::ANNOTATION_CONFIG_TOUCH, value);
             })
         }
         Action::ApplyBottleStatus(status) => bottle_status(place, bottle, *status),

@@ -6,6 +6,7 @@ use crate::{
     names::container,
 };
 use k8s_openapi::api::core::v1::Pod;
+use std::collections::BTreeMap;
 
 /// The image's name when the agent's programs are those of this machine.
 pub const HOST_IMAGE: &str = "host";
@@ -64,8 +65,8 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 6] {
     let template = spec.pod_template.clone().unwrap_or_default();
     // Labels and annotations are kept on the pod object, where people look for them.
     let rest = PodTemplate {
-        labels: Default::default(),
-        annotations: Default::default(),
+        labels: BTreeMap::default(),
+        annotations: BTreeMap::default(),
         ..template
     };
     [

@@ -70,10 +70,14 @@ impl Ports {
         match value {
             serde_json::Value::String(text) => *text = self.lead(text),
             serde_json::Value::Array(items) => {
-                items.iter_mut().for_each(|item| self.lead_all(item))
+                for item in items {
+                    self.lead_all(item);
+                }
             }
             serde_json::Value::Object(fields) => {
-                fields.values_mut().for_each(|field| self.lead_all(field))
+                for field in fields.values_mut() {
+                    self.lead_all(field);
+                }
             }
             _ => {}
         }

@@ -351,15 +351,13 @@ async fn take_over(place: &Place, outside: &UnixStream) -> Result<Vec<OwnedFd>, 
         .set_read_timeout(Some(HANDOVER))
         .map_err(SandboxError::io("bound a wait"))?;
     let received = tokio::task::spawn_blocking(move || handover::receive(&socket)).await;
-    match received {
-        Ok(Ok(files)) => Ok(files),
-        _ => {
-            let log = fs::read_to_string(place.path("log/agent")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let end = lines[lines.len().saturating_sub(5)..].join(" / ");
-            Err(SandboxError::NotStarted(end).into())
-        }
+    if let Ok(Ok(files)) = received {
+        return Ok(files);
     }
+    let log = fs::read_to_string(place.path("log/agent")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    let end = lines[lines.len().saturating_sub(5)..].join(" / ");
+    Err(SandboxError::NotStarted(end).into())
 }
 
 fn first_child(pid: u32) -> Option<u32> {

@@ -13,7 +13,14 @@ use crate::{
     telemetry::chain,
 };
 use k8s_openapi::api::core::v1::Pod;
-use std::{collections::HashMap, io, net::TcpListener as StdListener, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::TcpListener as StdListener,
+    sync::{Arc, mpsc::Sender},
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -26,18 +33,29 @@ pub struct Listeners {
     pub egress: StdListener,
 }
 
-/// Running sidecars; they end when this is dropped.
+/// Running sidecars, on a thread of their own: planning and writing files hold no connection up. They end when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Sidecars {
     stop: CancellationToken,
-    tasks: JoinSet<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// How long connections may take to end.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What the thread needs.
+struct Parts {
+    place: Place,
+    arguments: Vec<String>,
+    record: Record,
+    uid: String,
+    listeners: Listeners,
+    stop: CancellationToken,
+}
+
 impl Sidecars {
-    /// Starts what the pod names.
+    /// Starts what the pod names; returns when they serve.
     pub fn start(
         place: &Place,
         pod: &Pod,
@@ -45,72 +63,140 @@ impl Sidecars {
         uid: &str,
         listeners: Listeners,
     ) -> Result<Self, Error> {
-        let (config, state) = (place.path("run/config"), place.path("run/state"));
-        std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
-        let listen = |listener: StdListener| -> io::Result<TcpListener> {
-            listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)
-        };
-        let started = |what| move |source| Error::Start { what, source };
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-
-        let setup = egress::Setup {
-            snapshots: config_directory::watch(&config)?,
-            state: state.clone(),
-            resolver: Arc::new(resolver(record)?),
-            limits: egress::Limits {
-                drain: DRAIN,
-                ..egress::Limits::default()
-            },
+        let parts = Parts {
+            place: place.clone(),
+            arguments: arguments(pod),
+            record: record.clone(),
+            uid: uid.to_owned(),
+            listeners,
+            stop: stop.clone(),
         };
-        let listener = listen(listeners.egress).map_err(started("egress"))?;
-        let stopped = stop.clone();
-        tasks.spawn(async move {
-            if let Err(error) = egress::run(listener, setup, stopped.cancelled_owned()).await {
-                tracing::error!(error = chain(&error), "egress ended");
-            }
-        });
-
-        let arguments = arguments(pod);
-        let enforcers = enforcers(&arguments);
-        let hashes = config_directory::watch_state(&state)?;
-        let view = feed::start(Sources {
-            config: Some(config_directory::watch(&config)?),
-            hashes: Some(hashes.clone()),
-            queue: None,
-            enforcers: enforcers.clone(),
-        });
-        feed::report_own_hash(state, view.clone());
-        let store = Arc::new(LocalStore::new(place.clone(), uid.to_owned()));
-        let (reporter, reported) = (Arc::clone(&store), view.clone());
-        tasks.spawn(async move { report::run(&*reporter, reported, hashes, &enforcers).await });
-
-        if arguments.first().is_some_and(|role| role == "mcp") {
-            let settings = Settings {
-                bottle: place.key().name.clone(),
-                bottle_uid: uid.to_owned(),
-                grace: Duration::ZERO,
-            };
-            let listener = listen(listeners.supervise).map_err(started("supervise"))?;
-            let state = Arc::new(State::new(
-                Desk::new(store, view, settings),
-                Waits::default(),
-            ));
-            tasks.spawn(server::run(listener, state, stop.clone().cancelled_owned()));
+        let (started, outcome) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || run(parts, &started));
+        match outcome.recv() {
+            Ok(Ok(())) => Ok(Self {
+                stop,
+                thread: Some(thread),
+            }),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(Error::Start {
+                what: "the sidecars",
+                source: io::Error::other(error),
+            }),
         }
-        Ok(Self { stop, tasks })
     }
 
     /// Lets them end in order.
     pub async fn stop(mut self) {
         self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // It has its own bound.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl Drop for Sidecars {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn run(parts: Parts, started: &Sender<Result<(), Error>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let what = "the sidecars";
+            let _ = started.send(Err(Error::Start { what, source }));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let stop = parts.stop.clone();
+        let mut tasks = match serve(parts) {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        let _ = started.send(Ok(()));
+        stop.cancelled().await;
         // The reporter never ends by itself; the servers have their own bounds.
         let _ = tokio::time::timeout(DRAIN, async {
-            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+            while tasks.len() > 1 && tasks.join_next().await.is_some() {}
         })
         .await;
+    });
+    runtime.shutdown_background();
+}
+
+/// Starts the servers and the reporter.
+fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
+    let Parts {
+        place,
+        arguments,
+        record,
+        uid,
+        listeners,
+        stop,
+    } = parts;
+    let (config, state) = (place.path("run/config"), place.path("run/state"));
+    std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
+    let listen = |listener: StdListener| -> io::Result<TcpListener> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    let started = |what| move |source| Error::Start { what, source };
+    let mut tasks = JoinSet::new();
+
+    let setup = egress::Setup {
+        snapshots: config_directory::watch(&config)?,
+        state: state.clone(),
+        resolver: Arc::new(resolver(&record)?),
+        limits: egress::Limits {
+            drain: DRAIN,
+            ..egress::Limits::default()
+        },
+    };
+    let listener = listen(listeners.egress).map_err(started("egress"))?;
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        if let Err(error) = egress::run(listener, setup, stopped.cancelled_owned()).await {
+            tracing::error!(error = chain(&error), "egress ended");
+        }
+    });
+
+    let enforcers = enforcers(&arguments);
+    let hashes = config_directory::watch_state(&state)?;
+    let view = feed::start(Sources {
+        config: Some(config_directory::watch(&config)?),
+        hashes: Some(hashes.clone()),
+        queue: None,
+        enforcers: enforcers.clone(),
+    });
+    feed::report_own_hash(state, view.clone());
+    let bottle = place.key().name.clone();
+    let store = Arc::new(LocalStore::new(place, uid.clone()));
+    let (teller, news) = (Arc::clone(&store), view.clone());
+    tasks.spawn(async move { report::run(&*teller, news, hashes, &enforcers).await });
+
+    if arguments.first().is_some_and(|role| role == "mcp") {
+        let settings = Settings {
+            bottle,
+            bottle_uid: uid,
+            grace: Duration::ZERO,
+        };
+        let listener = listen(listeners.supervise).map_err(started("supervise"))?;
+        let desk = Desk::new(store, view, settings);
+        let state = Arc::new(State::new(desk, Waits::default()));
+        tasks.spawn(server::run(listener, state, stop.cancelled_owned()));
     }
+    Ok(tasks)
 }
 
 fn resolver(record: &Record) -> Result<egress::Dns, Error> {
