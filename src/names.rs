@@ -33,8 +33,9 @@ pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// ServiceAccount of every bottle's pod, one per namespace.
 pub const SERVICE_ACCOUNT: &str = "bottle-supervise";
-/// ClusterRole that [`SERVICE_ACCOUNT`] is bound to; shipped by the chart.
-pub const SIDECAR_CLUSTER_ROLE: &str = "bot-bottle-supervise";
+/// ClusterRole that [`SERVICE_ACCOUNT`] is bound to, unless the operator is told another; shipped by the chart, named
+/// after its release and namespace.
+pub const SIDECAR_CLUSTER_ROLE: &str = "bottle-operator-supervise.bot-bottle-system";
 /// NetworkPolicy of all bottles of a namespace: the second wall.
 pub const NETWORK_POLICY: &str = "bottles";
 
@@ -96,6 +97,10 @@ pub mod path {
     pub const STATE: &str = "/run/bottle/state";
     /// Secrets, one file per NAME, in `prepare` and `cred-proxy` only.
     pub const SECRETS: &str = "/run/bottle/secrets";
+    /// A company's certificates, in `cred-proxy` and the agent's container; the file in it is `ca.crt`.
+    pub const CA: &str = "/run/bottle/ca";
+    /// That file.
+    pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
     /// Memory volume that `prepare` writes and the agent's container reads: `seal` and its instructions.
     pub const SEAL: &str = "/run/bottle/seal";
     /// The `seal` program in the agent's container.
@@ -104,6 +109,8 @@ pub mod path {
     pub const SEAL_INSTRUCTIONS: &str = "/run/bottle/seal/seal.json";
     /// The three public files, read-only, in the agent's container (contract section 1).
     pub const CURRENT_CONFIG: &str = "/etc/claude-bottle/current-config";
+    /// Skills, each a directory, read-only, in the agent's container.
+    pub const SKILLS: &str = "/run/bottle/skills";
     /// The agent's HOME, a volume.
     pub const HOME: &str = "/bottle/home";
     /// The agent's workspace, unless the Bottle mounts it elsewhere.
@@ -155,3 +162,6 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// Reason of the Event about a new question; people who named a webhook get the same words there.
+pub const NOTICE_PENDING: &str = "ProposalPending";

@@ -1,7 +1,7 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
 use crate::supervise::{mcp, options};
-use crate::{egress, prepare, telemetry};
+use crate::{cred_proxy, egress, prepare, telemetry};
 use std::process::ExitCode;
 
 /// One role per container.
@@ -13,6 +13,8 @@ pub enum Role {
     Report(options::Sidecar),
     /// Forward proxy that keeps the allowlist.
     Egress(egress::Options),
+    /// Reverse proxy that injects credentials.
+    CredProxy(cred_proxy::Options),
     /// Before all others: lays the lock, resolves secrets, shares seal.
     Prepare(prepare::Options),
 }
@@ -66,6 +68,9 @@ impl Role {
                 .await
                 .unwrap_or_else(|error| failed(&error)),
             Self::Egress(options) => egress::main(options)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
+            Self::CredProxy(options) => cred_proxy::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
             Self::Prepare(options) => prepare::main(&options),

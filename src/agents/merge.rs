@@ -8,13 +8,40 @@ pub fn merge(scopes: &[Settings]) -> Settings {
     let mut merged = scopes.iter().fold(Settings::default(), |wide, narrow| {
         let Settings {
             kind,
+            program,
+            injection,
+            settings_path,
+            command,
+            args,
+            prompt,
+            tty,
+            skills,
+            model_secret,
+            model,
+            model_api,
             supervise,
             mcp_servers,
             plugins,
             marketplaces,
         } = narrow.clone();
         Settings {
+            // A program is one thing with its kind: another scope's would be read wrongly.
+            program: if kind.is_some() && kind != wide.kind {
+                program
+            } else {
+                program.or(wide.program)
+            },
             kind: kind.or(wide.kind),
+            injection: injection.or(wide.injection),
+            settings_path: settings_path.or(wide.settings_path),
+            command: last(wide.command, command),
+            args: last(wide.args, args),
+            prompt: prompt.or(wide.prompt),
+            tty: tty.or(wide.tty),
+            skills: skills || wide.skills,
+            model_secret: model_secret.or(wide.model_secret),
+            model: model.or(wide.model),
+            model_api: model_api.or(wide.model_api),
             supervise: supervise.or(wide.supervise),
             mcp_servers: by_key(wide.mcp_servers, mcp_servers, server),
             plugins: by_key(wide.plugins, plugins, |wide, narrow| Toggle {
@@ -27,6 +54,10 @@ pub fn merge(scopes: &[Settings]) -> Settings {
     keep_enabled(&mut merged.plugins, |plugin| plugin.enabled.take());
     keep_enabled(&mut merged.marketplaces, |place| place.enabled.take());
     merged
+}
+
+fn last(wide: Vec<String>, narrow: Vec<String>) -> Vec<String> {
+    if narrow.is_empty() { wide } else { narrow }
 }
 
 fn by_key<T: Default>(

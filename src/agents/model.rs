@@ -1,10 +1,14 @@
 //! How each kind of agent is pointed at a model: its address is cred-proxy's, its key a dummy.
 
+use super::kinds;
 use crate::api::{AgentKind, ModelApi};
 use crate::config::routes::{Auth, Scheme};
 
 /// Stands where an agent program insists on a key. cred-proxy drops it and sends the real one.
 pub const DUMMY_KEY: &str = "not-a-key-the-credential-proxy-has-it";
+
+/// Address of cred-proxy for the agent.
+pub const CRED_PROXY: &str = "http://cred-proxy:9099";
 
 /// Address of the model for the agent, without a slash at the end.
 pub const BASE_URL: &str = "http://cred-proxy:9099/model";
@@ -36,21 +40,9 @@ impl Variables {
     }
 }
 
-/// The API that a kind speaks; none: the Bottle must say it.
+/// The API that a kind speaks, by the table; none: the Bottle must say it.
 pub fn api(kind: AgentKind) -> Option<ModelApi> {
-    match kind {
-        AgentKind::Claude => Some(ModelApi::Anthropic),
-        AgentKind::Gemini => Some(ModelApi::Gemini),
-        AgentKind::Codex | AgentKind::Qwen | AgentKind::Copilot => Some(ModelApi::OpenAI),
-        AgentKind::Opencode
-        | AgentKind::Droid
-        | AgentKind::Amp
-        | AgentKind::Vibe
-        | AgentKind::Goose
-        | AgentKind::Antigravity
-        | AgentKind::Cursor
-        | AgentKind::Custom => None,
-    }
+    kinds::kind(kind.as_str()).ok()?.model.as_ref()?.api
 }
 
 /// The variables that a kind reads. Programs that take the address from a file only get them too: they do no harm.

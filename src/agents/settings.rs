@@ -1,6 +1,7 @@
 //! The settings of one scope (builtin, class or bottle), and the rules that hold once scopes are merged.
 
 use super::{RenderError, secrets};
+use crate::api::{BottleClassSpec, Injection, Model, ModelApi, Program};
 pub use crate::api::{Marketplace, McpServer, ServerType, Toggle};
 use crate::names;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,30 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
-    /// Agent program: `claude`, or `custom` for any other.
+    /// Agent program: a name of the table, or `custom` for any other.
     pub kind: Option<String>,
+    /// The program as data, instead of the table's.
+    pub program: Option<Program>,
+    /// How the program is given its servers.
+    pub injection: Option<Injection>,
+    /// Where its settings lie, below HOME.
+    pub settings_path: Option<String>,
+    /// Program and first arguments, instead of the kind's.
+    pub command: Vec<String>,
+    /// Further arguments.
+    pub args: Vec<String>,
+    /// The task, or the first message.
+    pub prompt: Option<String>,
+    /// Whether there is a terminal.
+    pub tty: Option<bool>,
+    /// Whether there are skills.
+    pub skills: bool,
+    /// NAME of the secret that pays for the model.
+    pub model_secret: Option<String>,
+    /// The model's name.
+    pub model: Option<String>,
+    /// The model's API.
+    pub model_api: Option<ModelApi>,
     /// Whether the agent can propose changes to its own bottle; true when nobody says anything.
     pub supervise: Option<bool>,
     /// MCP servers by name.
@@ -20,6 +43,40 @@ pub struct Settings {
     pub plugins: BTreeMap<String, Toggle>,
     /// Places that plugins come from, by name.
     pub marketplaces: BTreeMap<String, Marketplace>,
+}
+
+impl Settings {
+    /// What a scope says about settings.
+    pub fn of(scope: &BottleClassSpec) -> Self {
+        let agent = scope.agent.clone();
+        Self {
+            kind: agent.kind.map(|kind| kind.as_str().to_owned()),
+            program: agent.program.map(|program| *program),
+            injection: agent.injection,
+            settings_path: agent.settings_path,
+            command: agent.command,
+            args: agent.args,
+            prompt: agent.prompt,
+            tty: agent.tty,
+            skills: !agent.skills.is_empty(),
+            model_secret: agent.model_secret,
+            model: agent.model,
+            model_api: agent.model_api,
+            supervise: scope.supervise,
+            mcp_servers: scope.mcp_servers.clone(),
+            plugins: scope.plugins.clone(),
+            marketplaces: scope.marketplaces.clone(),
+        }
+    }
+}
+
+impl Settings {
+    /// What the program needs for the model that `modelSecret` pays for; none for an API that it isn't known with.
+    pub(super) fn paid_model<'a>(&self, program: &'a Program) -> Option<&'a Model> {
+        let model = program.model.as_ref()?;
+        let same = self.model_api.is_none() || self.model_api == model.api;
+        (self.model_secret.is_some() && same).then_some(model)
+    }
 }
 
 /// Header names whose values are credentials, in lower case.
@@ -104,10 +161,6 @@ fn check_http(name: &str, server: &McpServer, no_url: RenderError) -> Result<(),
             });
         }
         no_secret(&format!("mcpServers.{name}.headers.{header}"), value)?;
-    }
-    // Never written as it is: cred-proxy will hold it.
-    if server.token.is_some() {
-        return Err(RenderError::TokenNeedsCredProxy(name.to_owned()));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `spec.agent`: the coding agent and how it is started.
 
-use super::schema;
+use super::{Program, schema};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,24 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "!has(self.kind) || self.kind != 'custom' || (has(self.command) && size(self.command) > 0)",
-     "message": "an agent of kind custom must name its command"},
+    {"rule": "!has(self.kind) || self.kind != 'custom' || (has(self.command) && size(self.command) > 0) || has(self.program)",
+     "message": "an agent of kind custom must name its command, or its program"},
     {"rule": "!has(self.user) || self.user < 61000 || self.user > 61099",
      "message": "the user ids 61000 to 61099 belong to the sidecars; choose another"},
 ]))]
 pub struct Agent {
-    /// Which agent program this is: its settings files, its start and resume commands. `claude`, or `custom` for
-    /// any other program (then `command` is required). Other kinds are refused until this version renders them.
+    /// Which agent program this is: its settings files, its start and resume commands. `custom` is any other program
+    /// (then `command` or `program` is required).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<AgentKind>,
+    /// The program as data, for one that this version doesn't know or whose files have changed since: it stands
+    /// instead of the kind's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<Program>>,
+    /// How the program is given its MCP servers: `file` (default) merges them into its own file, `flag` and `env`
+    /// name a rendered file at its start, `exec` runs its own command for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub injection: Option<Injection>,
     /// Image that holds the agent and its tools. Required, here or in the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -52,18 +60,19 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub home: Option<String>,
-    /// The task for a headless run. Refused until this version passes prompts.
+    /// The task of a run without a terminal, or the first message with `tty`. A restart goes on with the last
+    /// conversation and says it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]
     pub prompt: Option<String>,
-    /// Whether the agent gets a terminal. Refused until this version can attach to one.
+    /// Whether the agent gets a terminal, to be reached by `kubectl attach -it`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tty: Option<bool>,
-    /// Skills of the agent, each a directory from a ConfigMap. Refused until this version places them.
+    /// Skills of the agent, each a directory from a ConfigMap, put where the kind looks for them at every start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub skills: Vec<Skill>,
-    /// Where the agent's settings lie, when not at the kind's place. Refused until this version can move them.
+    /// Where the agent's settings lie below HOME, when not at the kind's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub settings_path: Option<String>,
@@ -72,6 +81,10 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub model_secret: Option<String>,
+    /// Name of the model, for kinds that must be told when `modelSecret` pays for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub model: Option<String>,
     /// API of that model: where its key goes. Default: the one that the kind speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_api: Option<ModelApi>,
@@ -83,6 +96,21 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub max_restarts: Option<u32>,
+}
+
+/// How a program is given its MCP servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Injection {
+    /// Merged into the program's own file.
+    #[default]
+    File,
+    /// A flag of its command line.
+    Flag,
+    /// A variable.
+    Env,
+    /// Its own command, once for each server; a failure is a warning with the command to run by hand.
+    Exec,
 }
 
 /// The agent programs.
@@ -158,7 +186,7 @@ pub struct Resources {
 #[serde(rename_all = "camelCase")]
 pub struct Skill {
     /// Name of the skill's directory.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: String,
     /// ConfigMap in the bottle's namespace that holds its files.
     #[schemars(length(min = 1, max = 253))]

@@ -16,11 +16,12 @@ pub struct Egress {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::strings::<64, 64>")]
     pub allow_internal: Vec<String>,
-    /// ConfigMap with a company's CA bundle. Refused until this version hands it on.
+    /// ConfigMap whose key `ca.crt` holds a company's certificates. cred-proxy trusts them besides the web's own; the
+    /// agent finds them at /run/bottle/ca/ca.crt. Both read them when they start.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub ca_bundle: Option<String>,
-    /// A company's proxy that all traffic has to take. Refused until this version uses one.
+    /// A company's proxy that all traffic has to take, `http://HOST:PORT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub parent_proxy: Option<String>,

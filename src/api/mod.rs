@@ -14,6 +14,7 @@ mod crds;
 mod egress;
 mod mcp;
 mod pod_template;
+mod program;
 mod proposal;
 mod proposal_rules;
 mod proposal_status;
@@ -21,7 +22,7 @@ mod room;
 mod schema;
 mod status;
 
-pub use agent::{Agent, AgentKind, ModelApi, Resources, Skill};
+pub use agent::{Agent, AgentKind, Injection, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };
@@ -30,7 +31,11 @@ pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};
 pub use mcp::{Marketplace, McpServer, ServerType, Toggle};
 pub use pod_template::{PodTemplate, Volume};
+pub use program::{
+    Exec, Flag, Format, Model, Plugins, Program, ProgramFile, ProjectFile, Servers, SettingsPath,
+    Variable,
+};
 pub use proposal::{Decision, Proposal, ProposalSpec, Tool};
 pub use proposal_status::{ProposalPhase, ProposalSidecar, ProposalStatus};
 pub use schema::Condition;
-pub use status::{BottlePhase, BottleStatus, Denial, Sidecar};
+pub use status::{BottlePhase, BottleStatus, Denial, DenialsTold, Sidecar};

@@ -3,7 +3,7 @@
 use bot_bottle::cli::{self, Verb, Where};
 use bot_bottle::local::{self, sandbox::inside};
 use bot_bottle::roles::{self, Role};
-use bot_bottle::{demo, telemetry};
+use bot_bottle::{demo, render, telemetry};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -25,6 +25,8 @@ enum Command {
     Verb(Verb),
     /// The whole road on this machine: refused, proposed, decided, enforced.
     Demo(demo::Options),
+    /// The settings files that a bottle's agent would get; secrets stay placeholders.
+    Render(render::Options),
 }
 
 /// What this program starts itself as; a parser of its own, since roles have flags of the same names.
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
     match command {
         Command::Verb(verb) => block_on(cli::main(&place, verb)),
         Command::Demo(options) => block_on(demo::main(options)),
+        Command::Render(options) => render::main(&options),
     }
 }
 

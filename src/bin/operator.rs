@@ -1,7 +1,16 @@
 //! `operator`: reconciles Bottles and Proposals (`run`), prints its CRDs (`crds`).
 
 use bot_bottle::{
-    api, cluster, names,
+    api,
+    cluster::{
+        self, Scope,
+        health::Health,
+        lease::{self, Election, Fence, Timing},
+        metrics::{Counted, Metrics},
+        tell::Teller,
+        webhook,
+    },
+    names,
     plan::settings::Settings,
     telemetry::{self, chain},
     yaml,
@@ -9,21 +18,16 @@ use bot_bottle::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::{
-    error::Error,
-    io::Write as _,
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    error::Error, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Parser)]
 #[command(version, about = "Operator of bot-bottle: seals coding agents in pods")]
@@ -61,6 +65,48 @@ struct Run {
     /// Where `/healthz` and `/readyz` are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     health: SocketAddr,
+    /// A namespace to look after; repeat it. Without: all of them.
+    #[arg(long = "namespace")]
+    namespaces: Vec<String>,
+    /// ClusterRole that the sidecars' account gets.
+    #[arg(long, default_value = names::SIDECAR_CLUSTER_ROLE)]
+    sidecar_role: String,
+    /// File with a URL to which each new question is posted, in the shape that Slack takes.
+    #[arg(long)]
+    notify_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    lease: LeaseArguments,
+    #[command(flatten)]
+    webhook: WebhookArguments,
+}
+
+#[derive(Args)]
+struct WebhookArguments {
+    /// Where the admission webhook is served that fills in who decided; without it there is none.
+    #[arg(long, requires = "webhook_configuration", requires = "webhook_host")]
+    webhook: Option<SocketAddr>,
+    /// MutatingWebhookConfiguration that gets this operator's certificate.
+    #[arg(long)]
+    webhook_configuration: Option<String>,
+    /// Host by which the API server reaches the webhook.
+    #[arg(long)]
+    webhook_host: Option<String>,
+}
+
+#[derive(Args)]
+struct LeaseArguments {
+    /// Lease by which several operators agree who works; without it this one always does.
+    #[arg(long)]
+    lease: Option<String>,
+    /// Namespace of the Lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    lease_namespace: String,
+    /// This operator's name in the Lease; each of its starts adds a number.
+    #[arg(long, env = "POD_NAME", default_value = "operator")]
+    identity: String,
+    /// Seconds after which a silent operator is replaced; it stops writing after two thirds of them.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    lease_seconds: u16,
 }
 
 fn main() -> ExitCode {
@@ -108,46 +154,130 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             None => api::BottleClassSpec::default(),
         },
     };
-    let ready = Arc::new(AtomicBool::new(false));
+    let metrics = Arc::new(Metrics::default());
+    let options = cluster::Options {
+        settings,
+        namespaces: arguments.namespaces,
+        sidecar_role: arguments.sidecar_role,
+        instance: Some(arguments.lease.identity.clone()),
+        teller: arguments
+            .notify_url_file
+            .map(|file| Teller::start(file, metrics.clone())),
+        metrics: metrics.clone(),
+    };
+    let scopes = Scope::of(&options.namespaces).len();
+    let timing = Timing {
+        duration: Duration::from_secs(arguments.lease.lease_seconds.into()),
+    };
+    let elects = arguments.lease.lease.is_some();
+    let health = Arc::new(Health::new(scopes, elects.then_some(timing.duration)));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         ended().await;
         let _ = stop.send(true);
     });
     let listener = TcpListener::bind(arguments.health).await?;
-    let server =
-        axum::serve(listener, health(ready.clone())).with_graceful_shutdown(until(stopped.clone()));
+    let server = axum::serve(listener, pages(health.clone(), metrics))
+        .with_graceful_shutdown(until(stopped.clone()));
     tokio::spawn(async move { server.await });
-    let client = kube::Client::try_default().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         reporter = names::REPORTER,
         "operator starts"
     );
-    let when_ready = move || {
-        ready.store(true, Ordering::Relaxed);
-        tracing::info!("the caches are filled");
+    let config = kube::Config::infer().await?;
+    if let (Some(address), Some(configuration), Some(host)) = (
+        arguments.webhook.webhook,
+        arguments.webhook.webhook_configuration,
+        arguments.webhook.webhook_host,
+    ) {
+        let place = webhook::Where {
+            configuration,
+            host,
+            identity: arguments.lease.identity.clone(),
+        };
+        let listener = TcpListener::bind(address).await?;
+        let client = kube::Client::try_from(config.clone())?;
+        tokio::spawn(async move {
+            if let Err(error) = webhook::run(client, listener, place).await {
+                tracing::error!(error = %chain(&error), "the webhook ended; decisions may be refused");
+            }
+        });
+    }
+    let Some(lease) = &arguments.lease.lease else {
+        return work(config, options, Fence::open(), &health, until(stopped)).await;
     };
-    cluster::run(client, settings, when_ready, until(stopped)).await?;
+    let fence = Fence::closed();
+    let mut election = Election::new(
+        kube::Client::try_from(config.clone())?,
+        (&arguments.lease.lease_namespace, lease),
+        format!("{}_{}", arguments.lease.identity, lease::start_number()),
+        timing,
+        fence.clone(),
+        health.clone(),
+    );
+    tokio::select! {
+        () = election.acquire() => {}
+        () = until(stopped.clone()) => {
+            election.give_back().await;
+            return Ok(());
+        }
+    }
+    let ended = tokio::select! {
+        ended = work(config, options, fence, &health, until(stopped)) => ended,
+        // What it knows is of the past now: the next start begins anew.
+        lost = election.keep() => Err(lost.into()),
+    };
+    election.give_back().await;
+    ended
+}
+
+/// Reconciles, as long as `fence` lets it.
+async fn work(
+    config: kube::Config,
+    options: cluster::Options,
+    fence: Fence,
+    health: &Health,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error>> {
+    let client = kube::client::ClientBuilder::try_from(config)?
+        .with_layer(&Counted(options.metrics.clone()))
+        .with_layer(&fence)
+        .build();
+    let when_ready = || {
+        if health.filled() {
+            tracing::info!("the caches are filled");
+        }
+    };
+    cluster::run(client, options, when_ready, shutdown).await?;
     Ok(())
 }
 
-/// `/healthz` answers while the process serves at all, `/readyz` once the caches are filled.
-fn health(ready: Arc<AtomicBool>) -> axum::Router {
-    use axum::{http::StatusCode, routing::get};
+/// `/healthz` answers while the process serves at all; `/readyz` says whether it works or could take over; `/metrics`
+/// is for Prometheus.
+fn pages(health: Arc<Health>, metrics: Arc<Metrics>) -> axum::Router {
+    use axum::{
+        http::{StatusCode, header::CONTENT_TYPE},
+        response::IntoResponse as _,
+        routing::get,
+    };
+    let leads = health.clone();
+    let counted = move || async move {
+        metrics.page(leads.is_leading()).map_or_else(
+            |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            |page| ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
+        )
+    };
     let is_ready = move || async move {
-        if ready.load(Ordering::Relaxed) {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the caches are not filled yet\n",
-            )
+        match health.ready(lease::clock()) {
+            Ok(role) => (StatusCode::OK, format!("ok: {role}\n")),
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }
     };
     axum::Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(is_ready))
+        .route("/metrics", get(counted))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -13,5 +13,6 @@ struct Program {
 }
 
 fn main() -> ExitCode {
+    let _failpoints = fail::FailScenario::setup();
     roles::main(Program::parse().role)
 }

@@ -1,8 +1,15 @@
 //! The watches, the one reconcile per Bottle, and what happens when it fails.
 
 use super::{
-    Context, Error, apply, context::Caches, gone, notify::Notifier, observe, shared,
+    Context, Error, Scope, apply,
+    caches::Caches,
+    gone,
+    metrics::{Metrics, Snapshot},
+    notify::Notifier,
+    observe, shared,
+    tell::Teller,
     visible::Visible,
+    wake::{bottle_ref, wake},
 };
 use crate::{
     api::{Bottle, BottleClass, Proposal},
@@ -11,7 +18,7 @@ use crate::{
     proposal::notice::Notice,
     telemetry,
 };
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod, ServiceAccount},
@@ -19,17 +26,20 @@ use k8s_openapi::api::{
     rbac::v1::RoleBinding,
 };
 use kube::{
-    Api, Client, Resource, ResourceExt as _,
+    Client, Resource, ResourceExt as _,
     core::DeserializeGuard,
     runtime::{
-        Controller, WatchStreamExt as _,
+        Controller,
         controller::{self, Action},
-        reflector::{self, ObjectRef, Store},
+        reflector::{ObjectRef, Store},
         watcher,
     },
 };
-use serde::de::DeserializeOwned;
-use std::{fmt::Debug, future::Future, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// Reconciles that run at once; each is a handful of requests, and two cores serve about this many.
@@ -41,93 +51,76 @@ const SWEEP: Duration = Duration::from_secs(3600);
 /// How soon to try again after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
-type Guarded = DeserializeGuard<Bottle>;
+pub(super) type Guarded = DeserializeGuard<Bottle>;
 
-/// Runs the operator until `shutdown`. `ready` is called once the caches are filled.
+/// What the operator was told at its start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// As `plan` needs them.
+    pub settings: Settings,
+    /// The namespaces that it looks after; none: all.
+    pub namespaces: Vec<String>,
+    /// ClusterRole that the sidecars' accounts are bound to.
+    pub sidecar_role: String,
+    /// This very operator among several, for its Events.
+    pub instance: Option<String>,
+    /// Tells people of new questions.
+    pub teller: Option<Teller>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Runs the operator until `shutdown`. `ready` is called once for each scope whose caches are filled.
 pub async fn run(
     client: Client,
-    settings: Settings,
-    ready: impl FnOnce(),
+    options: Options,
+    ready: impl Fn(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let ours = watcher::Config::default().labels(&format!(
-        "{}={}",
-        names::LABEL_MANAGED_BY,
-        names::PRODUCT
-    ));
-    let all = watcher::Config::default();
-    let (proposals, proposal_changes) = cached::<DeserializeGuard<Proposal>>(&client, all.clone());
-    let (classes, class_changes) = cached::<DeserializeGuard<BottleClass>>(&client, all.clone());
-    let (pods, pod_changes) = cached::<Pod>(&client, ours.clone());
-    let (config_maps, config_map_changes) = cached::<ConfigMap>(&client, ours.clone());
-    let (service_accounts, service_account_changes) =
-        cached::<ServiceAccount>(&client, ours.clone());
-    let (role_bindings, role_binding_changes) = cached::<RoleBinding>(&client, ours.clone());
-    let (network_policies, network_policy_changes) = cached::<NetworkPolicy>(&client, ours);
+    let scopes = Scope::of(&options.namespaces);
+    let loops = scopes
+        .iter()
+        .map(|scope| run_scope(client.clone(), scope, options.clone(), &ready));
+    // Every step can be taken again by a successor, so nothing has to be waited for at the end.
+    tokio::select! {
+        ended = futures::future::try_join_all(loops) => ended.map(drop),
+        () = shutdown => Ok(()),
+    }
+}
+
+async fn run_scope(
+    client: Client,
+    scope: &Scope,
+    options: Options,
+    ready: &impl Fn(),
+) -> Result<(), Error> {
+    let (caches, feeds) = Caches::new(&client, scope);
     let (fill, filled) = watch::channel(false);
     let context = Arc::new(Context {
         filled,
-        notifier: Notifier::new(client.clone(), None),
-        caches: Caches {
-            proposals,
-            classes,
-            pods,
-            config_maps,
-            service_accounts,
-            role_bindings,
-            network_policies,
-        },
-        settings,
+        notifier: Notifier::new(client.clone(), options.instance),
+        caches,
+        settings: options.settings,
+        sidecar_role: options.sidecar_role,
+        teller: options.teller,
+        metrics: options.metrics,
         visible: Visible::default(),
         client: client.clone(),
     });
-    let controller = Controller::new(Api::<Guarded>::all(client), all)
+    let controller = Controller::new(scope.api::<Guarded>(&client), watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
     let bottles = controller.store();
-    let in_namespace = |bottles: &Store<Guarded>| {
-        let bottles = bottles.clone();
-        move |namespace: Option<String>| {
-            let state = bottles.state();
-            let found: Vec<_> = state
-                .iter()
-                .filter(|bottle| bottle.namespace() == namespace)
-                .map(|bottle| ObjectRef::from_obj(&**bottle))
-                .collect();
-            found
-        }
-    };
-    let (accounts, bindings, policies) = (
-        in_namespace(&bottles),
-        in_namespace(&bottles),
-        in_namespace(&bottles),
-    );
-    let class_users = bottles.clone();
-    let results = controller
-        .watches_stream(proposal_changes, |proposal: DeserializeGuard<Proposal>| {
-            let namespace = proposal.namespace();
-            proposal
-                .0
-                .ok()
-                .map(|proposal| bottle_ref(&proposal.spec.bottle, namespace))
-        })
-        .watches_stream(
-            class_changes,
-            move |class: DeserializeGuard<BottleClass>| users(&class_users, &class.name_any()),
-        )
-        .watches_stream(pod_changes, |pod: Pod| owner(&pod))
-        .watches_stream(config_map_changes, |config_map: ConfigMap| {
-            owner(&config_map)
-        })
-        .watches_stream(service_account_changes, move |object: ServiceAccount| {
-            accounts(object.namespace())
-        })
-        .watches_stream(role_binding_changes, move |object: RoleBinding| {
-            bindings(object.namespace())
-        })
-        .watches_stream(network_policy_changes, move |object: NetworkPolicy| {
-            policies(object.namespace())
-        })
-        .run(reconcile, on_error, context.clone());
+    context.metrics.watch(Snapshot {
+        bottles: bottles.clone(),
+        proposals: context.caches.proposals.clone(),
+        now: clock,
+    });
+    let worked = wake(controller, feeds, &bottles)
+        .run(reconcile, on_error, context.clone())
+        .for_each(|result| {
+            let context = context.clone();
+            async move { after(context, result) }
+        });
     let filled = async {
         context.caches.ready().await?;
         fill.send_replace(true);
@@ -135,38 +128,10 @@ pub async fn run(
         Ok(())
     };
     let left_behind = remind(context.clone(), bottles);
-    let worked = results.for_each(|result| {
-        let context = context.clone();
-        async move { after(context, result) }
-    });
-    // Every step can be taken again by a successor, so nothing has to be waited for at the end.
     tokio::select! {
         (filled, ()) = async { futures::join!(filled, worked) } => filled,
         () = left_behind => Ok(()),
-        () = shutdown => Ok(()),
     }
-}
-
-/// A cache and the changes that fill it.
-fn cached<K>(
-    client: &Client,
-    config: watcher::Config,
-) -> (
-    Store<K>,
-    impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
-)
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-    K::DynamicType: Default + Eq + Hash + Clone + Debug + Unpin + Send + Sync,
-{
-    let (store, writer) = reflector::store();
-    let changes = watcher(Api::<K>::all(client.clone()), config)
-        .default_backoff()
-        // Half of a cached object's size, and nothing here reads them.
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
-        .touched_objects();
-    (store, changes)
 }
 
 async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -204,10 +169,14 @@ async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let Some(seen) = observe::observe(&context, bottle) else {
         return Ok(Action::requeue(CATCH_UP));
     };
-    match work(&context, bottle, seen).await {
+    let (_running, began) = (context.metrics.begins(), Instant::now());
+    let result = match work(&context, bottle, seen).await {
         Err(error) if error.is_gone() => Ok(Action::await_change()),
         other => other,
-    }
+    };
+    let outcome = if result.is_ok() { "ok" } else { "error" };
+    context.metrics.reconciled(outcome, began.elapsed());
+    result
 }
 
 async fn work(context: &Context, bottle: &Bottle, seen: observe::Seen) -> Result<Action, Error> {
@@ -238,7 +207,7 @@ async fn carry_out(
     let plan = plan::plan(bottle, observed, now);
     for action in plan.actions {
         tracing::debug!(?action, "apply");
-        apply::apply(context, bottle, observed.proposals, action).await?;
+        apply::apply(context, bottle, observed.into(), action).await?;
     }
     Ok(plan
         .recheck
@@ -272,6 +241,7 @@ fn after(
             );
         }
         Err(controller::Error::QueueError(error)) => {
+            context.metrics.watch_failed();
             tracing::warn!(error = %telemetry::chain(&error), "a watch failed; it starts again");
         }
         // on_error has said it.
@@ -294,34 +264,6 @@ async fn remind(context: Arc<Context>, bottles: Store<Guarded>) {
             }
         }
     }
-}
-
-fn bottle_ref(name: &str, namespace: Option<String>) -> ObjectRef<Guarded> {
-    let reference = ObjectRef::new(name);
-    match namespace {
-        Some(namespace) => reference.within(&namespace),
-        None => reference,
-    }
-}
-
-fn owner<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
-    let name = object.meta().labels.as_ref()?.get(names::LABEL_BOTTLE)?;
-    Some(bottle_ref(name, object.meta().namespace.clone()))
-}
-
-fn users(bottles: &Store<Guarded>, class: &str) -> Vec<ObjectRef<Guarded>> {
-    let uses = |bottle: &&Arc<Guarded>| {
-        bottle
-            .0
-            .as_ref()
-            .is_ok_and(|bottle| bottle.spec.class.as_deref() == Some(class))
-    };
-    bottles
-        .state()
-        .iter()
-        .filter(uses)
-        .map(|bottle| ObjectRef::from_obj(&**bottle))
-        .collect()
 }
 
 #[expect(

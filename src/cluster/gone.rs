@@ -37,6 +37,10 @@ async fn once(context: &Context, namespace: &str, name: &str, now: Timestamp) ->
         return Ok(());
     }
     let proposals = context.caches.proposals_of(namespace, name);
+    let basis = apply::Basis {
+        proposals: &proposals,
+        ..apply::Basis::default()
+    };
     // Only its name and namespace are used to store a Proposal's status.
     let mut bottle = Bottle::new(name, crate::api::BottleSpec::default());
     bottle.metadata.namespace = Some(namespace.to_owned());
@@ -47,14 +51,14 @@ async fn once(context: &Context, namespace: &str, name: &str, now: Timestamp) ->
                 name,
                 status: Box::new(status),
             };
-            apply::apply(context, &bottle, &proposals, action).await?;
+            apply::apply(context, &bottle, basis, action).await?;
         }
         // Nobody says any more how long its trail is kept: the default holds.
         let kept_until = Lifetimes::default().kept_until(&progress::stored(proposal));
         if let (true, Some(uid)) = (kept_until.is_some_and(|at| at <= now), proposal.uid()) {
             let name = proposal.name_any();
             let action = Action::DeleteProposal { name, uid };
-            apply::apply(context, &bottle, &proposals, action).await?;
+            apply::apply(context, &bottle, basis, action).await?;
         }
     }
     shared::remove_with_the_last_bottle(context, namespace).await

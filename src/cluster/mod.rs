@@ -1,16 +1,26 @@
 //! SHELL: Kubernetes. Watches, observes, asks [`crate::plan`], applies. It decides nothing.
 
 mod apply;
+mod caches;
 mod context;
 mod control;
 mod gone;
+pub mod health;
+mod index;
+pub mod lease;
+pub mod metrics;
 mod notify;
 mod observe;
+mod scope;
 mod shared;
+pub mod tell;
 mod visible;
+mod wake;
+pub mod webhook;
 
 pub use context::Context;
-pub use control::run;
+pub use control::{Options, run};
+pub use scope::Scope;
 
 /// Something that the API server said no to, or did not say at all.
 #[derive(Debug, thiserror::Error)]

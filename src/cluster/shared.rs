@@ -17,9 +17,10 @@ use std::fmt::Debug;
 pub async fn ensure(context: &Context, namespace: &str) -> Result<(), Error> {
     let namespace::Shared {
         service_account,
-        role_binding,
+        mut role_binding,
         network_policy,
     } = namespace::shared(namespace);
+    role_binding.role_ref.name.clone_from(&context.sidecar_role);
     let caches = &context.caches;
     ensure_one(
         context,

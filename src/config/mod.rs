@@ -3,6 +3,7 @@
 pub mod address;
 pub mod allowlist;
 pub mod decisions;
+pub mod denials;
 pub mod egress;
 pub mod proposal_name;
 pub mod routes;

@@ -1,5 +1,6 @@
 //! `seal.json`: what `seal` has to do before and while the agent runs.
 
+pub use crate::api::{Format, ProjectFile};
 use serde::{Deserialize, Serialize};
 
 /// The instructions, written by `plan`; `prepare` resolves the secrets in them.
@@ -26,6 +27,15 @@ pub struct Instructions {
     /// Settings fragments to merge into files below HOME.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fragments: Vec<Fragment>,
+    /// Commands of the agent program that enter MCP servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<Exec>,
+    /// What the workspace could bring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
+    /// Skills to put below HOME.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<Skill>,
     /// Failures in a row after which `seal` gives up: exits 0 with the real code as termination message.
     pub max_restarts: u32,
 }
@@ -51,15 +61,44 @@ pub struct Fragment {
     /// What the file must hold: objects are merged by key at every depth, values of ours are set, lists are united.
     pub merge: serde_json::Value,
     /// Top-level keys whose entries are wholly ours by name: an entry replaces the file's one instead of being merged
-    /// into it, is removed when it is no longer rendered, and its change by somebody else is reported.
+    /// into it, is removed when it is no longer rendered, and its change by somebody else is reported. The entries are
+    /// a map, or a list of objects that carry `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
 }
 
-/// File format of a [`Fragment`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Plain JSON.
-    Json,
+/// A command of the agent program that enters an MCP server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exec {
+    /// Enters it.
+    pub add: Vec<String>,
+    /// Removes what stands there under its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
+/// Where the workspace could bring servers of the same names as ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Project {
+    /// The agent's working directory; those above it are looked at, too.
+    pub directory: String,
+    /// Files, relative to each of them.
+    pub files: Vec<ProjectFile>,
+    /// Names of all our servers.
+    pub ours: Vec<String>,
+    /// Those of them that a project can't get in front of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shielded: Vec<String>,
+}
+
+/// A skill for the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Skill {
+    /// Mounted directory.
+    pub from: String,
+    /// Path below HOME.
+    pub to: String,
 }

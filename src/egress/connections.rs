@@ -1,10 +1,9 @@
 //! The open connections to upstreams, so that a new config can close what it forbids.
 
-use super::policy::Policy;
+use super::policy::{Policy, Way};
 use super::target::Target;
 use crate::config::allowlist::Verdict;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,7 @@ struct Table {
 
 struct Row {
     target: Target,
-    ip: IpAddr,
+    way: Way,
     opened_as: Verdict,
     cut: CancellationToken,
 }
@@ -39,7 +38,7 @@ pub struct Place {
 impl Connections {
     /// Takes a place. Check the policy *after* this: a change before it is then seen by that check, a later one
     /// finds the place.
-    pub fn register(self: &Arc<Self>, target: &Target, ip: IpAddr, opened_as: Verdict) -> Place {
+    pub fn register(self: &Arc<Self>, target: &Target, way: Way, opened_as: Verdict) -> Place {
         let cut = CancellationToken::new();
         let mut table = self.table();
         let id = table.next;
@@ -48,7 +47,7 @@ impl Connections {
             id,
             Row {
                 target: target.clone(),
-                ip,
+                way,
                 opened_as,
                 cut: cut.clone(),
             },
@@ -65,7 +64,7 @@ impl Connections {
         let forbidden: Vec<u64> = {
             let table = self.table();
             let rows = table.rows.iter();
-            rows.filter(|(_, row)| !policy.permits(&row.target, row.ip, row.opened_as))
+            rows.filter(|(_, row)| !policy.permits(&row.target, &row.way, row.opened_as))
                 .map(|(id, row)| {
                     row.cut.cancel();
                     *id
@@ -96,12 +95,12 @@ impl Connections {
 impl Place {
     /// A place of its own for another connection that the same rules permit.
     pub fn another(&self) -> Self {
-        let (target, ip, opened_as) = {
+        let (target, way, opened_as) = {
             let table = self.connections.table();
             let row = &table.rows[&self.id];
-            (row.target.clone(), row.ip, row.opened_as)
+            (row.target.clone(), row.way.clone(), row.opened_as)
         };
-        self.connections.register(&target, ip, opened_as)
+        self.connections.register(&target, way, opened_as)
     }
 
     /// Resolves when the connection must be closed at once.
@@ -137,7 +136,7 @@ mod tests {
                 host: host.into(),
                 port: 443,
             };
-            connections.register(&target, IpAddr::from([203, 0, 113, 1]), Verdict::Web)
+            connections.register(&target, Way::Direct([203, 0, 113, 1].into()), Verdict::Web)
         };
         let kept = register("kept.example");
         let (first, second) = (register("gone.example"), register("gone.example"));

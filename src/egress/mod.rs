@@ -4,8 +4,9 @@
 //!
 //! Pure: `target` (which host is asked for), `policy` (what a config allows), `client_hello` (the name in TLS),
 //! `headers` (what passes), `refusal` (what a client is told), `denials` (the last refusals).
-//! Effects: `server` (accepting, limits), `proxy` (one request), `tunnel` (after CONNECT), `upstream` (resolve,
-//! check, dial), `resolve` (DNS), `connections` (what is open), `reload` (a new config).
+//! Effects: `server` (accepting, limits), `proxy` (one request), `forward` (passing it on), `tunnel`
+//! (after CONNECT), `copy` (its bytes), `upstream` (resolve, check, dial), `parent` (a company's proxy), `resolve` (DNS), `connections` (what is
+//! open), `reload` (a new config), `report` (the last refusals, for `supervise`).
 //!
 //! # Guarantees
 //!
@@ -19,20 +20,24 @@
 //! What is inside TLS can't be seen: a server that serves several hosts under one certificate can be asked, inside,
 //! for another of its own. An upgrade to WebSocket passes in TLS only.
 
-mod client_hello;
+pub mod client_hello;
 mod connections;
+mod copy;
 mod denials;
+mod forward;
 mod headers;
-mod options;
+pub(crate) mod options;
+pub(crate) mod parent;
 mod policy;
 mod proxy;
 mod refusal;
 mod reload;
+mod report;
 mod resolve;
-mod server;
-mod target;
+pub(crate) mod server;
+pub(crate) mod target;
 mod tunnel;
-mod upstream;
+pub(crate) mod upstream;
 
 use crate::config_directory::{self, Snapshot};
 use crate::names::container;
@@ -41,12 +46,12 @@ use denials::Denials;
 use policy::Policy;
 use refusal::Cause;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use target::Target;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) use options::fixed;
 pub use options::{Error, Options, main};
@@ -90,6 +95,7 @@ impl Default for Limits {
 struct Shared {
     policy: RwLock<Arc<Policy>>,
     denials: Mutex<Denials>,
+    denied: Notify,
     connections: Arc<Connections>,
     resolver: Arc<dyn Resolve>,
     limits: Limits,
@@ -125,6 +131,7 @@ impl Shared {
         )]
         let now = jiff::Timestamp::now();
         let is_new = self.denials().record(target, cause, now);
+        self.denied.notify_one();
         let (host, port, reason) = (&target.host, target.port, cause.reason());
         if is_new {
             tracing::info!(host, port, reason, "Refused");
@@ -148,13 +155,17 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
     let shared = Arc::new(Shared {
         policy: RwLock::new(Arc::new(Policy::parse(&first.files)?)),
         denials: Mutex::default(),
+        denied: Notify::new(),
         connections: Arc::default(),
         resolver,
         limits,
     });
     config_directory::write_hash(&state, container::EGRESS, &first.hash)?;
-    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state.into()));
+    let state: Arc<Path> = state.into();
+    let reporting = tokio::spawn(report::follow(Arc::clone(&shared), Arc::clone(&state)));
+    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state));
     server::serve(listener, shared, shutdown).await;
     reloading.abort();
+    reporting.abort();
     Ok(())
 }

@@ -37,7 +37,7 @@ pub struct Options {
     pub resolve: Vec<(String, Fixed)>,
 }
 
-fn nameserver(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn nameserver(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)))
         .map_err(|_| "write an IP address, or IP:PORT".to_owned())

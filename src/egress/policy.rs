@@ -4,6 +4,7 @@ use crate::config::Files;
 use crate::config::address;
 use crate::config::allowlist::{Allowlist, LineError, Verdict};
 use crate::config::egress::Egress;
+use crate::egress::parent::{Parent, ParentError};
 use crate::egress::target::Target;
 use std::net::IpAddr;
 use thiserror::Error;
@@ -15,6 +16,17 @@ pub struct Policy {
     pub allowlist: Allowlist,
     /// Addresses.
     pub egress: Egress,
+    /// The proxy behind which everything lies.
+    pub parent: Option<Parent>,
+}
+
+/// How a connection got to its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To this address of it.
+    Direct(IpAddr),
+    /// By the parent proxy, whose word on addresses counts.
+    Parent(Parent),
 }
 
 /// A file that can't be enforced.
@@ -26,21 +38,18 @@ pub enum PolicyError {
     /// Not the JSON that it must be.
     #[error("the file egress.json is broken")]
     Egress(#[source] serde_json::Error),
-    /// Not built yet, and never silently ignored.
-    #[error(
-        "the file egress.json names a parentProxy, which this version can't use: remove it from the Bottle"
-    )]
-    ParentProxy,
+    /// A parent proxy that can't be used, and is never silently left out.
+    #[error("the file egress.json names a parentProxy that can't be used")]
+    ParentProxy(#[source] ParentError),
 }
 
 impl Policy {
     /// Parses the files.
     pub fn parse(files: &Files) -> Result<Self, PolicyError> {
         let egress: Egress = serde_json::from_str(&files.egress).map_err(PolicyError::Egress)?;
-        if egress.parent_proxy.is_some() {
-            return Err(PolicyError::ParentProxy);
-        }
+        let parent = egress.parent_proxy.as_deref().map(Parent::parse);
         Ok(Self {
+            parent: parent.transpose().map_err(PolicyError::ParentProxy)?,
             allowlist: Allowlist::parse_declared(&files.allowlist)
                 .map_err(PolicyError::Allowlist)?,
             egress,
@@ -59,13 +68,17 @@ impl Policy {
 
     /// Whether a connection that was opened as `opened_as` may go on. One that nobody looked into, because its
     /// port was declared, needs the declaration to stand.
-    pub fn permits(&self, target: &Target, ip: IpAddr, opened_as: Verdict) -> bool {
+    pub fn permits(&self, target: &Target, way: &Way, opened_as: Verdict) -> bool {
         let verdict = self.verdict(target);
         let open = match opened_as {
             Verdict::Declared => verdict == Verdict::Declared,
             _ => verdict.is_allowed(),
         };
-        open && self.reachable(ip)
+        let passable = match way {
+            Way::Direct(ip) => self.parent.is_none() && self.reachable(*ip),
+            Way::Parent(parent) => self.parent.as_ref() == Some(parent),
+        };
+        open && passable
     }
 }
 
@@ -87,20 +100,40 @@ mod tests {
             host: "a.example".into(),
             port: 443,
         };
-        let (public, internal) = ("203.0.113.5".parse().unwrap(), "10.0.0.5".parse().unwrap());
+        let way = |ip: &str| Way::Direct(ip.parse().unwrap());
+        let (public, internal) = (way("203.0.113.5"), way("10.0.0.5"));
         let plain = policy("a.example\n", "{}").unwrap();
-        assert!(plain.permits(&target, public, Verdict::Web));
-        assert!(!plain.permits(&target, internal, Verdict::Web));
-        assert!(!plain.permits(&target, public, Verdict::Declared));
+        assert!(plain.permits(&target, &public, Verdict::Web));
+        assert!(!plain.permits(&target, &internal, Verdict::Web));
+        assert!(!plain.permits(&target, &public, Verdict::Declared));
         let internal_too =
             policy("a.example:443\n", r#"{"allowInternal": ["10.0.0.0/8"]}"#).unwrap();
-        assert!(internal_too.permits(&target, internal, Verdict::Declared));
-        assert!(internal_too.permits(&target, internal, Verdict::Web));
+        assert!(internal_too.permits(&target, &internal, Verdict::Declared));
+        assert!(internal_too.permits(&target, &internal, Verdict::Web));
         assert!(
             !policy("b.example\n", "{}")
                 .unwrap()
-                .permits(&target, public, Verdict::Web)
+                .permits(&target, &public, Verdict::Web)
         );
+    }
+
+    #[test]
+    fn a_connection_goes_on_while_its_way_is_the_one_in_force() {
+        let target = Target {
+            host: "a.example".into(),
+            port: 443,
+        };
+        let behind =
+            |url: &str| policy("a.example\n", &format!(r#"{{"parentProxy": "{url}"}}"#)).unwrap();
+        let one = behind("http://one:3128");
+        let by_one = Way::Parent(Parent::parse("http://one:3128").unwrap());
+        let direct = Way::Direct("203.0.113.5".parse().unwrap());
+        assert!(one.permits(&target, &by_one, Verdict::Web));
+        assert!(!one.permits(&target, &direct, Verdict::Web));
+        assert!(!behind("http://two:3128").permits(&target, &by_one, Verdict::Web));
+        let none = policy("a.example\n", "{}").unwrap();
+        assert!(!none.permits(&target, &by_one, Verdict::Web));
+        assert!(none.permits(&target, &direct, Verdict::Web));
     }
 
     #[test]
@@ -114,7 +147,7 @@ mod tests {
                 "egress.json",
             ),
             (
-                policy("", r#"{"parentProxy": "http://proxy:3128"}"#),
+                policy("", r#"{"parentProxy": "https://proxy:3128"}"#),
                 "parentProxy",
             ),
         ];

@@ -1,29 +1,27 @@
 //! One request: the proxy's own pages, a tunnel, or plain HTTP passed on.
 
 use super::Shared;
+use super::forward::{Keeper, forward};
 use super::headers;
 use super::refusal::{self, Cause, Form};
 use super::target::{Target, Unclear};
 use super::tunnel::Tunnel;
-use super::upstream::{self, Upstream};
+use super::upstream;
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use std::sync::{Arc, Mutex};
 
 /// Body of every answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
-/// Most headers of an upstream's answer.
-const MAX_HEADERS: usize = 256;
-
 /// A request on the proxy's own port. An answer of 200 to CONNECT leaves the tunnel in `slot`.
 pub(super) async fn outer(
     shared: Arc<Shared>,
+    keeper: Arc<Keeper>,
     slot: Arc<Mutex<Option<Tunnel>>>,
     request: Request<Incoming>,
 ) -> Response<Body> {
@@ -40,8 +38,7 @@ pub(super) async fn outer(
     };
     let answer = async {
         headers::check(request.headers())?;
-        let upstream = upstream::open(&shared, &target).await?;
-        forward(&target, upstream, request).await
+        forward(&shared, &keeper, &target, request).await
     };
     answer
         .await
@@ -52,7 +49,7 @@ pub(super) async fn outer(
 pub(super) async fn inner(
     shared: Arc<Shared>,
     tunnel: Target,
-    held: Arc<Mutex<Option<Upstream>>>,
+    keeper: Arc<Keeper>,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let form = form(&request);
@@ -64,15 +61,7 @@ pub(super) async fn inner(
             .check_inside(request.uri(), request.headers(), request.version())
             .map_err(Cause::from)?;
         headers::check(request.headers())?;
-        let held = held
-            .lock()
-            .expect("nothing panics while it holds the connection")
-            .take();
-        let upstream = match held {
-            Some(held) => held,
-            None => upstream::open(&shared, &tunnel).await?,
-        };
-        forward(&tunnel, upstream, request).await
+        forward(&shared, &keeper, &tunnel, request).await
     };
     answer
         .await
@@ -140,45 +129,6 @@ fn own(shared: &Shared, request: &Request<Incoming>) -> Response<Body> {
     let kind = HeaderValue::from_static(page.0.content_type());
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-/// Passes one request on, framed anew, and its answer back.
-async fn forward(
-    target: &Target,
-    upstream: Upstream,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Cause> {
-    let Upstream { stream, place, .. } = upstream;
-    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .max_headers(MAX_HEADERS)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| Cause::UpstreamBroken)?;
-    let cut = place.cut();
-    // Ends with the answer's last byte, when nobody waits for it any more, or by a new config.
-    tokio::spawn(async move {
-        tokio::select! {
-            ended = connection => if let Err(error) = ended {
-                tracing::debug!(%error, "An upstream's connection ended");
-            },
-            () = cut.cancelled() => {}
-        }
-        drop(place);
-    });
-    let request = headers::for_upstream(request, target)?;
-    let response = sender.send_request(request).await.map_err(|error| {
-        tracing::debug!(%error, "An upstream did not answer");
-        // "User" is whoever gave hyper the body: here, the client that sent a broken one.
-        if error.is_user() {
-            Cause::Malformed("the request's body is broken")
-        } else {
-            Cause::UpstreamBroken
-        }
-    })?;
-    if response.status().is_informational() {
-        return Err(Cause::UpstreamBroken);
-    }
-    Ok(headers::for_client(response).map(Incoming::boxed_unsync))
 }
 
 fn form<B>(request: &Request<B>) -> Form {

@@ -39,6 +39,8 @@ pub enum Cause {
     ConnectTimedOut,
     /// The server took the connection and answered no HTTP.
     UpstreamBroken,
+    /// The parent proxy opened no tunnel.
+    ParentRefused,
     /// The proxy has all the connections that it can hold.
     TooMany,
     /// The request's head didn't come in time.
@@ -60,7 +62,9 @@ impl Cause {
             Self::Malformed(_) => 400,
             Self::NoSuchPath => 404,
             Self::HeadTimedOut => 408,
-            Self::DnsFailed | Self::ConnectFailed | Self::UpstreamBroken => 502,
+            Self::DnsFailed | Self::ConnectFailed | Self::UpstreamBroken | Self::ParentRefused => {
+                502
+            }
             Self::TooMany => 503,
             Self::DnsTimedOut | Self::ConnectTimedOut => 504,
         }
@@ -89,8 +93,25 @@ impl Cause {
             Self::ConnectFailed => "the host did not take the connection",
             Self::ConnectTimedOut => "connecting to the host took too long",
             Self::UpstreamBroken => "the host broke the connection off or did not speak HTTP",
+            Self::ParentRefused => "the parent proxy opened no connection to the host",
             Self::TooMany => "too many connections are open",
             Self::HeadTimedOut => "the request took too long",
+        }
+    }
+
+    /// The reason of a denial in one word, for programs and statuses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HostNotListed => "HostNotListed",
+            Self::PortNotListed => "PortNotListed",
+            Self::AddressLiteral => "AddressLiteral",
+            Self::InternalAddress => "InternalAddress",
+            Self::HostsDisagree => "HostsDisagree",
+            Self::H2c => "H2c",
+            Self::NotTls => "NotTls",
+            Self::OtherName => "OtherName",
+            // Never listed.
+            _ => "Other",
         }
     }
 
@@ -123,6 +144,9 @@ impl Cause {
                 "see RFC 9110, 9112: CONNECT host:port, or a full http URL"
             }
             Self::DnsFailed => "check the spelling; the host is on the allowlist",
+            Self::ParentRefused => {
+                "the host is on the allowlist; whoever runs the proxy of spec.egress.parentProxy decides there"
+            }
             Self::DnsTimedOut
             | Self::ConnectFailed
             | Self::ConnectTimedOut

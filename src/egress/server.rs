@@ -1,17 +1,18 @@
 //! Accepting, limits, and the end of a connection.
 
+use super::forward::Keeper;
 use super::refusal::{self, Cause, Form};
 use super::tunnel::{self, Tunnel};
 use super::{Limits, Shared, proxy};
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,10 +36,30 @@ const MAX_TURNED_AWAY: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `listener` until `shutdown`; then lets the rest end within [`Limits::drain`], and cuts what is left.
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Future) {
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Future) {
+    let limits = shared.limits.clone();
+    let open = |stream, drain| connection(stream, Arc::clone(&shared), drain);
+    accept(listener, &limits, shutdown, open, |stream| {
+        farewell(stream, Cause::TooMany)
+    })
+    .await;
+}
+
+/// Serves each connection with `open`, those beyond the limit with `turn_away`, until `shutdown`; then cancels the
+/// token that `open` gets, lets the rest end within [`Limits::drain`], and cuts what is left.
+pub(crate) async fn accept<O, T>(
+    listener: TcpListener,
+    limits: &Limits,
+    shutdown: impl Future,
+    open: impl Fn(TcpStream, CancellationToken) -> O,
+    turn_away: impl Fn(TcpStream) -> T,
+) where
+    O: Future<Output = ()> + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
     let tracker = TaskTracker::new();
     let (drain, cut) = (CancellationToken::new(), CancellationToken::new());
-    let places = Arc::new(Semaphore::new(shared.limits.connections));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -57,14 +78,14 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Fu
         let _ = stream.set_nodelay(true);
         let cut = cut.clone();
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            let connection = connection(stream, Arc::clone(&shared), drain.clone());
+            let connection = open(stream, drain.clone());
             tracker.spawn(async move {
                 tokio::select! { () = connection => {}, () = cut.cancelled() => {} }
                 drop(place);
             });
         } else if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
+            let farewell = turn_away(stream);
             tracker.spawn(async move {
-                let farewell = farewell(stream, Cause::TooMany);
                 tokio::select! { () = farewell => {}, () = cut.cancelled() => {} }
                 drop(place);
             });
@@ -73,7 +94,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: impl Fu
     drop(listener);
     drain.cancel();
     tracker.close();
-    if tokio::time::timeout(shared.limits.drain, tracker.wait())
+    if tokio::time::timeout(limits.drain, tracker.wait())
         .await
         .is_err()
     {
@@ -91,7 +112,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, drain: CancellationT
     let slot = Arc::new(Mutex::new(None::<Tunnel>));
     let handle = {
         let (shared, slot) = (Arc::clone(&shared), Arc::clone(&slot));
-        move |request| proxy::outer(Arc::clone(&shared), Arc::clone(&slot), request).boxed()
+        let keeper = Arc::new(Keeper::default());
+        move |request| {
+            let (shared, keeper) = (Arc::clone(&shared), Arc::clone(&keeper));
+            proxy::outer(shared, keeper, Arc::clone(&slot), request).boxed()
+        }
     };
     let ended = http(stream, &shared.limits, &drain, handle).await;
     let tunnel = slot
@@ -108,7 +133,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, drain: CancellationT
 }
 
 /// What is left of an HTTP connection.
-pub(super) struct Ended<I> {
+pub(crate) struct Ended<I> {
     /// The socket, not yet closed.
     pub io: I,
     /// What was read from it and is no HTTP: a tunnel's first bytes.
@@ -118,7 +143,7 @@ pub(super) struct Ended<I> {
 }
 
 /// How an HTTP connection ended.
-pub(super) enum How {
+pub(crate) enum How {
     /// By the last answer, or the answer that makes it a tunnel.
     Done,
     /// By a client that began a request, or never began one, and took too long.
@@ -128,7 +153,7 @@ pub(super) enum How {
 }
 
 /// Serves HTTP/1 on `io`. hyper parses every request and frames it anew, and answers heads that it can't read.
-pub(super) async fn http<I, F>(
+pub(crate) async fn http<I, F, A, B>(
     io: I,
     limits: &Limits,
     drain: &CancellationToken,
@@ -136,7 +161,10 @@ pub(super) async fn http<I, F>(
 ) -> Ended<I>
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(Request<Incoming>) -> BoxFuture<'static, Response<proxy::Body>>,
+    F: Fn(Request<Incoming>) -> A,
+    A: Future<Output = Response<B>> + Unpin,
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let requests = AtomicUsize::new(0);
     let service = service_fn(|request| {
@@ -184,13 +212,22 @@ where
 }
 
 /// An answer outside of any request, and the end.
-pub(super) async fn farewell(mut io: impl AsyncRead + AsyncWrite + Unpin, cause: Cause) {
+pub(super) async fn farewell(io: impl AsyncRead + AsyncWrite + Unpin, cause: Cause) {
     let form = Form::Json;
     let body = refusal::body(cause, None, form);
-    let status = StatusCode::from_u16(cause.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    last_words(io, cause.status(), form.content_type(), &body).await;
+}
+
+/// An answer to a request that could not be read, and the end.
+pub(crate) async fn last_words(
+    mut io: impl AsyncRead + AsyncWrite + Unpin,
+    status: u16,
+    content_type: &str,
+    body: &str,
+) {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        form.content_type(),
+        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len(),
     );
     if io.write_all(answer.as_bytes()).await.is_ok() {
@@ -199,13 +236,14 @@ pub(super) async fn farewell(mut io: impl AsyncRead + AsyncWrite + Unpin, cause:
 }
 
 /// Closes so that the last answer arrives: says that no more comes, then reads away what the client still sends.
-pub(super) async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+pub(crate) async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     if io.shutdown().await.is_err() {
         return;
     }
     let (time, mut left) = LINGER;
     let drained = async {
-        let mut buffer = [0; 4096];
+        // On the heap: else every connection would hold it, from its beginning.
+        let mut buffer = vec![0; 4096];
         while let Ok(count @ 1..) = io.read(&mut buffer).await {
             left = left.saturating_sub(count);
             if left == 0 {

@@ -1,6 +1,8 @@
 //! What follows a CONNECT: a look at the first bytes, then copying both ways.
 
 use super::client_hello::{self, Hello, MAX_HELLO};
+use super::copy::{both_ways, pipe, tolerate};
+use super::forward::Keeper;
 use super::refusal::Cause;
 use super::server;
 use super::target::Target;
@@ -9,13 +11,11 @@ use super::{Shared, proxy};
 use crate::config::allowlist::Verdict;
 use bytes::Bytes;
 use futures::FutureExt;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-/// One direction's buffer. 1,024 tunnels hold two each: 32 MiB at the very most.
-const BUFFER: usize = 16 * 1024;
 /// The port on which a tunnel may also carry plain HTTP.
 const HTTP: u16 = 80;
 /// A fatal TLS alert, "access denied".
@@ -56,7 +56,12 @@ pub(super) async fn run(
         mut upstream,
     } = tunnel;
     let cut = upstream.place.cut();
-    let early = early.to_vec();
+    // A copy, so that hyper's whole buffer isn't held for as long as the tunnel stands.
+    let early = {
+        let copy = early.to_vec();
+        drop(early);
+        copy
+    };
     if upstream.verdict == Verdict::Declared {
         tokio::select! {
             refused = declared(&mut client, &mut upstream.stream, early, &target.host) => {
@@ -76,7 +81,7 @@ pub(super) async fn run(
     match first.unwrap_or(First::Gone) {
         First::Tls(bytes) => {
             tokio::select! {
-                () = both_ways(client.split(), upstream.stream.split(), &bytes) => {}
+                () = both_ways(&mut client, &mut upstream.stream, bytes) => {}
                 () = cut.cancelled() => return,
             }
             drop(upstream);
@@ -124,10 +129,10 @@ async fn first(client: &mut (impl AsyncRead + Unpin), mut bytes: Vec<u8>, host: 
             }
             Hello::Complete(Some(_)) => return First::Wrong(Cause::OtherName),
         }
-        let mut more = [0; 2048];
-        let room = MAX_HELLO.saturating_sub(bytes.len()).min(more.len());
-        match client.read(&mut more[..room]).await {
-            Ok(count @ 1..) => bytes.extend_from_slice(&more[..count]),
+        let room = MAX_HELLO.saturating_sub(bytes.len()).min(2048);
+        bytes.reserve(room);
+        match (&mut *client).take(room as u64).read_buf(&mut bytes).await {
+            Ok(1..) => {}
             _ => return First::Gone,
         }
     }
@@ -150,58 +155,10 @@ async fn declared(
             // It may have nothing to say and much to hear.
             First::Gone => Vec::new(),
         };
-        tolerate(pipe(&mut from_client, &mut to_server, &bytes).await)
+        tolerate(pipe(&mut from_client, &mut to_server, bytes).await)
     };
-    let down = async { tolerate(pipe(&mut from_server, &mut to_client, &[]).await) };
+    let down = async { tolerate(pipe(&mut from_server, &mut to_client, Vec::new()).await) };
     tokio::try_join!(up, down).err().flatten()
-}
-
-/// Copies both ways until both have ended. Each end is what is read from, and what is written to.
-async fn both_ways(
-    (mut from_client, mut to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
-    (mut from_server, mut to_server): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
-    first: &[u8],
-) {
-    let up = async { tolerate(pipe(&mut from_client, &mut to_server, first).await) };
-    let down = async { tolerate(pipe(&mut from_server, &mut to_client, &[]).await) };
-    let _ = tokio::try_join!(up, down);
-}
-
-/// Which end broke.
-#[derive(Clone, Copy)]
-enum Broken {
-    Read,
-    Write,
-}
-
-/// Copies one way; the end of the one is passed on as the end of the other.
-async fn pipe(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-    first: &[u8],
-) -> Result<(), Broken> {
-    to.write_all(first).await.map_err(|_| Broken::Write)?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let count = from.read(&mut buffer).await.map_err(|_| Broken::Read)?;
-        if count == 0 {
-            // An error here is a peer that is gone already.
-            let _ = to.shutdown().await;
-            return Ok(());
-        }
-        to.write_all(&buffer[..count])
-            .await
-            .map_err(|_| Broken::Write)?;
-    }
-}
-
-/// Whether the other direction has to stop too. A peer that takes nothing any more may still have sent something
-/// that lies unread; one that can't be read is gone.
-fn tolerate(result: Result<(), Broken>) -> Result<(), Option<Cause>> {
-    match result {
-        Ok(()) | Err(Broken::Write) => Ok(()),
-        Err(Broken::Read) => Err(None),
-    }
 }
 
 /// Plain HTTP inside: each request is parsed, checked and passed on like one outside.
@@ -215,14 +172,14 @@ async fn plain_http(
 ) {
     // One place is the tunnel's, as long as it stands; the other goes with the connection.
     let tunnel = upstream.place.another();
-    let held = Arc::new(Mutex::new(Some(upstream)));
+    let keeper = Arc::new(Keeper::holding(upstream));
     let handle = {
         let shared = Arc::clone(shared);
         move |request| {
             proxy::inner(
                 Arc::clone(&shared),
                 target.clone(),
-                Arc::clone(&held),
+                Arc::clone(&keeper),
                 request,
             )
             .boxed()
@@ -239,41 +196,5 @@ async fn plain_http(
     match ended.how {
         server::How::HeadTimedOut => server::farewell(ended.io, Cause::HeadTimedOut).await,
         server::How::Done | server::How::Broken => server::linger(ended.io).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::duplex;
-
-    #[tokio::test]
-    async fn what_a_server_sent_before_it_stopped_reading_still_arrives() {
-        let sent = vec![7; 5 * BUFFER];
-        let (broken, gone) = duplex(1);
-        drop(gone);
-        let mut got = Vec::new();
-        both_ways((&b"more"[..], &mut got), (&sent[..], broken), b"first").await;
-        assert!(got == sent, "{} of {} bytes", got.len(), sent.len());
-    }
-
-    #[tokio::test]
-    async fn an_end_is_passed_on_while_the_other_direction_goes_on() {
-        let (client, mut client_end) = duplex(64);
-        let (server, mut server_end) = duplex(64);
-        let tunnel = tokio::spawn(async move {
-            both_ways(tokio::io::split(client), tokio::io::split(server), b"first").await;
-        });
-        client_end.write_all(b" second").await.unwrap();
-        client_end.shutdown().await.unwrap();
-        let mut up = String::new();
-        server_end.read_to_string(&mut up).await.unwrap();
-        assert_eq!(up, "first second");
-        server_end.write_all(b"answer").await.unwrap();
-        drop(server_end);
-        let mut down = String::new();
-        client_end.read_to_string(&mut down).await.unwrap();
-        assert_eq!(down, "answer");
-        tunnel.await.unwrap();
     }
 }

@@ -61,7 +61,7 @@ pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
     Ok(())
 }
 
-fn fields(spec: &BottleSpec) -> [(bool, &'static str); 6] {
+fn fields(spec: &BottleSpec) -> [(bool, &'static str); 9] {
     let template = spec.pod_template.clone().unwrap_or_default();
     // Labels and annotations are kept on the pod object, where people look for them.
     let rest = PodTemplate {
@@ -73,6 +73,9 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 6] {
         (spec.class.is_some(), "spec.class"),
         (spec.agent.resources.is_some(), "spec.agent.resources"),
         (spec.agent.home.is_some(), "spec.agent.home"),
+        (spec.agent.tty.is_some(), "spec.agent.tty"),
+        (!spec.agent.skills.is_empty(), "spec.agent.skills"),
+        (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
         (!spec.image_pull_secrets.is_empty(), "spec.imagePullSecrets"),
         (spec.runtime_class_name.is_some(), "spec.runtimeClassName"),
         (rest != PodTemplate::default(), "spec.podTemplate"),
@@ -85,6 +88,7 @@ pub fn pod(pod: &Pod, runtime: Runtime) -> Result<(), NotHonoured> {
         container::PREPARE,
         container::SUPERVISE,
         container::EGRESS,
+        container::CRED_PROXY,
         container::AGENT,
     ];
     let spec = pod.spec.iter();

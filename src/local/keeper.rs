@@ -59,6 +59,9 @@ pub struct Flags {
 
 /// Keeps a bottle as a process of its own, until SIGTERM or the Bottle's end.
 pub async fn main(flags: Flags) -> ExitCode {
+    // The credentials' proxy is in this process: nobody of the same uid shall read its memory.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
     // Out of the terminal's session: closing it must not end the bottle.
     let _ = nix::unistd::setsid();
     let kept = async {
@@ -390,7 +393,12 @@ fn running(pod: &mut Pod) {
         terminated: Some(ContainerStateTerminated::default()),
         ..ContainerState::default()
     };
-    let containers = [container::SUPERVISE, container::EGRESS, container::AGENT];
+    let containers = [
+        container::SUPERVISE,
+        container::CRED_PROXY,
+        container::EGRESS,
+        container::AGENT,
+    ];
     let old = agent_status(pod);
     pod.status = Some(PodStatus {
         phase: Some("Running".into()),

@@ -91,6 +91,9 @@ pub enum Error {
     /// The proxy.
     #[error("the egress proxy can't run")]
     Egress(#[from] egress::Error),
+    /// The credentials' proxy.
+    #[error("the credential proxy can't run")]
+    CredProxy(#[from] crate::cred_proxy::Error),
     /// A process of ours can't be started.
     #[error("can't start {what}")]
     Start {

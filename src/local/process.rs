@@ -13,6 +13,8 @@ pub const WARNING: &str = "!!! NOTHING IS ISOLATED: the runtime `process` runs t
 pub struct Ports {
     /// MCP.
     pub supervise: u16,
+    /// The credentials' proxy.
+    pub cred_proxy: u16,
     /// The forward proxy.
     pub egress: u16,
 }
@@ -24,13 +26,23 @@ pub fn listen() -> Result<(Listeners, Ports), Error> {
         what: "the sidecars",
         source,
     };
-    let (supervise, egress) = (bind().map_err(start)?, bind().map_err(start)?);
+    let supervise = bind().map_err(start)?;
+    let cred_proxy = bind().map_err(start)?;
+    let egress = bind().map_err(start)?;
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
     let ports = Ports {
         supervise: port(&supervise).map_err(start)?,
+        cred_proxy: port(&cred_proxy).map_err(start)?,
         egress: port(&egress).map_err(start)?,
     };
-    Ok((Listeners { supervise, egress }, ports))
+    Ok((
+        Listeners {
+            supervise,
+            cred_proxy,
+            egress,
+        },
+        ports,
+    ))
 }
 
 impl Ports {
@@ -38,6 +50,11 @@ impl Ports {
     pub fn lead(self, text: &str) -> String {
         let local = |port: u16| format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
         [
+            (
+                names::container::CRED_PROXY,
+                names::port::CRED_PROXY,
+                self.cred_proxy,
+            ),
             (
                 names::container::SUPERVISE,
                 names::port::SUPERVISE,
@@ -58,6 +75,7 @@ impl Ports {
             sidecar.port = match sidecar.name.as_str() {
                 names::container::SUPERVISE => self.supervise,
                 names::container::EGRESS => self.egress,
+                names::container::CRED_PROXY => self.cred_proxy,
                 _ => sidecar.port,
             };
         }
@@ -92,6 +110,7 @@ mod tests {
     fn every_url_of_a_sidecar_leads_to_its_port_here() {
         let ports = Ports {
             supervise: 1234,
+            cred_proxy: 99,
             egress: 5678,
         };
         assert_eq!(

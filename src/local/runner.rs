@@ -25,7 +25,7 @@ use std::{
     net::TcpListener,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
+        unix::{fs::symlink, net::UnixStream},
     },
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -76,6 +76,7 @@ impl Run {
         let agent = agent(pod);
         let uid = bottle.metadata.uid.clone().unwrap_or_default();
         let mut instructions = instructions(place, bottle)?;
+        link_secrets(place, bottle)?;
         let workspace = open_workspace(place, record)?;
         let home = place.path("home");
         fs::create_dir_all(&home).map_err(Error::file("make", &home))?;
@@ -108,7 +109,7 @@ impl Run {
                     .then(|| files.pop())
                     .flatten();
                 let mut sockets = files.into_iter().map(TcpListener::from);
-                let (Some(supervise), Some(_cred_proxy), Some(egress)) =
+                let (Some(supervise), Some(cred_proxy), Some(egress)) =
                     (sockets.next(), sockets.next(), sockets.next())
                 else {
                     return Err(
@@ -117,7 +118,11 @@ impl Run {
                 };
                 (
                     child,
-                    Listeners { supervise, egress },
+                    Listeners {
+                        supervise,
+                        cred_proxy,
+                        egress,
+                    },
                     terminal,
                     Some(outside),
                 )
@@ -242,6 +247,26 @@ fn instructions(place: &Place, bottle: &Bottle) -> Result<Instructions, Error> {
     }
     instructions.fragments = resolve(&instructions.fragments, &values)?;
     Ok(instructions)
+}
+
+/// One link per NAME, to the file that holds it: a rotated one is seen at once.
+fn link_secrets(place: &Place, bottle: &Bottle) -> Result<(), Error> {
+    let directory = place.path("run/secrets");
+    let link = || {
+        match fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => super::write::directory(&directory)?,
+        }
+        for (name, secret) in &bottle.spec.secrets {
+            let project = &place.key().project;
+            let file = place
+                .state()
+                .secret(project, &secret.secret_name, &secret.key);
+            symlink(file, directory.join(name))?;
+        }
+        Ok(())
+    };
+    link().map_err(Error::file("write", &directory))
 }
 
 fn write_instructions(place: &Place, instructions: &Instructions) -> Result<(), Error> {

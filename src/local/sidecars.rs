@@ -2,11 +2,13 @@
 
 use super::{Error, place::Place, record::Record, store::LocalStore};
 use crate::{
-    config_directory, egress,
+    config_directory, cred_proxy, egress,
     names::container,
     supervise::{
         State, Waits,
         call::{Desk, Settings},
+        connections::Limits,
+        denials,
         feed::{self, Sources},
         report, server,
     },
@@ -29,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Listeners {
     /// MCP.
     pub supervise: StdListener,
+    /// The credentials' proxy.
+    pub cred_proxy: StdListener,
     /// The forward proxy.
     pub egress: StdListener,
 }
@@ -171,7 +175,32 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         }
     });
 
+    let setup = cred_proxy::Setup {
+        snapshots: config_directory::watch(&config)?,
+        state: state.clone(),
+        secrets: cred_proxy::Secrets::new(&place.path("run/secrets")),
+        means: cred_proxy::Means {
+            resolver: Arc::new(resolver(&record)?),
+            tls: cred_proxy::Tls::new(None).map_err(cred_proxy::Error::from)?,
+        },
+        limits: cred_proxy::Limits {
+            serving: egress::Limits {
+                drain: DRAIN,
+                ..egress::Limits::default()
+            },
+            ..cred_proxy::Limits::default()
+        },
+    };
+    let listener = listen(listeners.cred_proxy).map_err(started("cred-proxy"))?;
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        if let Err(error) = cred_proxy::run(listener, setup, stopped.cancelled_owned()).await {
+            tracing::error!(error = chain(&error), "cred-proxy ended");
+        }
+    });
+
     let enforcers = enforcers(&arguments);
+    let refused = config_directory::watch_denials(&state)?;
     let hashes = config_directory::watch_state(&state)?;
     let view = feed::start(Sources {
         config: Some(config_directory::watch(&config)?),
@@ -183,7 +212,11 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
     let bottle = place.key().name.clone();
     let store = Arc::new(LocalStore::new(place, uid.clone()));
     let (teller, news) = (Arc::clone(&store), view.clone());
-    tasks.spawn(async move { report::run(&*teller, news, hashes, &enforcers).await });
+    let denials = refused.clone();
+    tasks.spawn(async move {
+        let enforced = report::run(&*teller, news, hashes, &enforcers);
+        futures::join!(enforced, denials::run(&*teller, denials));
+    });
 
     if arguments.first().is_some_and(|role| role == "mcp") {
         let settings = Settings {
@@ -192,9 +225,14 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             grace: Duration::ZERO,
         };
         let listener = listen(listeners.supervise).map_err(started("supervise"))?;
-        let desk = Desk::new(store, view, settings);
+        let desk = Desk::new(store, view, settings).with_denials(refused);
         let state = Arc::new(State::new(desk, Waits::default()));
-        tasks.spawn(server::run(listener, state, stop.cancelled_owned()));
+        tasks.spawn(server::run(
+            listener,
+            state,
+            Limits::default(),
+            stop.cancelled_owned(),
+        ));
     }
     Ok(tasks)
 }

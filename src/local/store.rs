@@ -156,6 +156,9 @@ impl BottleStatus for LocalStore {
             if let Some(lagging) = fields.get("lagging") {
                 own.lagging = lagging.as_str().map(str::to_owned);
             }
+            if let Some(denials) = fields.get("denials") {
+                own.denials = serde_json::from_value(denials.clone()).unwrap_or_default();
+            }
             locked.put_bottle(bottle).map(drop)
         })
         .await

@@ -23,8 +23,8 @@ pub fn prepare(spec: &Spec, settings: &Settings) -> Container {
         mount(volumes::CONFIG, names::path::CONFIG, true),
         mount(volumes::SEAL, names::path::SEAL, false),
     ];
-    if !spec.secrets.is_empty() {
-        mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
+    if !spec.secrets_in_settings().is_empty() {
+        mounts.push(mount(volumes::SETTINGS_SECRETS, names::path::SECRETS, true));
     }
     Container {
         name: names::container::PREPARE.into(),
@@ -50,7 +50,8 @@ pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container
     if spec.supervise {
         args = vec!["mcp", "--bind", "127.0.0.1"];
     }
-    args.extend(["--enforcers", names::container::EGRESS]);
+    let enforcers = [names::container::EGRESS, names::container::CRED_PROXY].join(",");
+    args.extend(["--enforcers", &enforcers]);
     Container {
         name: names::container::SUPERVISE.into(),
         args: Some(args.into_iter().map(str::to_owned).collect()),
@@ -92,8 +93,44 @@ pub fn egress(settings: &Settings) -> Container {
     }
 }
 
+/// Holds the credentials: sends them to the routes' upstreams, and gives them to nobody else. It is there without any
+/// route too: one may be granted later, and a running pod can't be given a container.
+pub fn cred_proxy(spec: &Spec, settings: &Settings) -> Container {
+    let mut mounts = vec![
+        mount(volumes::CONFIG, names::path::CONFIG, true),
+        mount(volumes::STATE, names::path::STATE, false),
+    ];
+    if !spec.secrets.is_empty() {
+        // A directory, never subPath: a secret that is rotated is swapped in.
+        mounts.push(mount(volumes::SECRETS, names::path::SECRETS, true));
+    }
+    let mut args = vec!["cred-proxy".to_owned()];
+    if spec.ca_bundle.is_some() {
+        args.extend(["--ca-bundle".to_owned(), names::path::CA_BUNDLE.to_owned()]);
+        mounts.push(mount(volumes::CA, names::path::CA, true));
+    }
+    Container {
+        name: names::container::CRED_PROXY.into(),
+        args: Some(args),
+        volume_mounts: Some(mounts),
+        security_context: Some(user(names::uid::CRED_PROXY)),
+        ..sidecar(settings)
+    }
+}
+
 /// The agent itself, behind `seal`: no capability, no token, no way to more privileges.
 pub fn agent(spec: &Spec) -> Container {
+    let mut mounts = vec![
+        mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
+        mount(volumes::SEAL, names::path::SEAL, true),
+        mount(volumes::HOME, names::path::HOME, false),
+        mount(volumes::WORKSPACE, &spec.workspace_path, false),
+    ];
+    mounts.extend(volumes::skill_mounts(spec));
+    if spec.ca_bundle.is_some() {
+        mounts.push(mount(volumes::CA, names::path::CA, true));
+    }
+    mounts.extend(volumes::skill_mounts(spec));
     Container {
         name: names::container::AGENT.into(),
         image: Some(spec.image.clone()),
@@ -110,12 +147,9 @@ pub fn agent(spec: &Spec) -> Container {
                 claims: None,
             }),
         termination_message_policy: Some("File".into()),
-        volume_mounts: Some(vec![
-            mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
-            mount(volumes::SEAL, names::path::SEAL, true),
-            mount(volumes::HOME, names::path::HOME, false),
-            mount(volumes::WORKSPACE, &spec.workspace_path, false),
-        ]),
+        tty: spec.tty.then_some(true),
+        stdin: spec.tty.then_some(true),
+        volume_mounts: Some(mounts),
         security_context: Some(user(spec.user)),
         ..Container::default()
     }

@@ -9,23 +9,40 @@ const WALL: [&str; 1] = ["192.0.2.1:443"];
 
 /// What `seal` has to do.
 pub fn render(spec: &Spec) -> seal::Instructions {
+    let rendered = &spec.rendered;
     let sidecar = |name: &str, port| seal::Sidecar {
         name: name.into(),
         port,
     };
-    let mut sidecars = vec![sidecar(names::container::EGRESS, names::port::EGRESS)];
+    let mut sidecars = vec![
+        sidecar(names::container::EGRESS, names::port::EGRESS),
+        sidecar(names::container::CRED_PROXY, names::port::CRED_PROXY),
+    ];
     if spec.supervise {
         sidecars.push(sidecar(names::container::SUPERVISE, names::port::SUPERVISE));
     }
     seal::Instructions {
-        start: spec.start.clone(),
-        resume: spec.resume.clone(),
-        conversation: spec.conversation.clone(),
+        start: rendered.start.clone(),
+        resume: rendered.resume.clone(),
+        conversation: rendered.conversation.clone(),
         home: names::path::HOME.into(),
         image_home: spec.image_home.clone(),
         sidecars,
         wall: WALL.map(str::to_owned).to_vec(),
-        fragments: spec.fragments.clone(),
+        fragments: rendered.fragments.clone(),
+        exec: rendered.exec.clone(),
+        project: rendered.project.clone(),
+        skills: skills(spec),
         max_restarts: spec.max_restarts,
     }
+}
+
+/// A kind without a place for skills can't have any: `agents::render` refuses them.
+fn skills(spec: &Spec) -> Vec<seal::Skill> {
+    let place = spec.rendered.skills.as_deref().unwrap_or_default();
+    let skill = |skill: &crate::api::Skill| seal::Skill {
+        from: format!("{}/{}", names::path::SKILLS, skill.name),
+        to: format!("{place}/{}", skill.name),
+    };
+    spec.skills.iter().map(skill).collect()
 }

@@ -126,6 +126,7 @@ fn pod_spec(bottle: &Bottle, spec: &Spec, settings: &Settings) -> PodSpec {
         // The agent comes last: the kubelet starts containers in this order.
         containers: vec![
             containers::supervise(bottle, spec, settings),
+            containers::cred_proxy(spec, settings),
             containers::egress(settings),
             containers::agent(spec),
         ],

@@ -11,11 +11,6 @@ pub enum Problem {
     /// No kind in any scope.
     #[error("set spec.agent.kind, or a class that has one")]
     NoKind,
-    /// A kind that can't be rendered yet.
-    #[error(
-        "agents of kind {0:?} are not rendered by this version; use claude, or custom with a command"
-    )]
-    UnsupportedKind(AgentKind),
     /// No image in any scope.
     #[error("set spec.agent.image to an image that holds the agent, or a class that has one")]
     NoImage,
@@ -43,6 +38,9 @@ pub enum Problem {
     /// Not an address range.
     #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
     Range(String),
+    /// Not a proxy that ours can use.
+    #[error("spec.egress.parentProxy must be http://HOST:PORT, without user, path and query")]
+    ParentProxy,
     /// A path that is taken or not absolute.
     #[error(
         "{field} {path:?} must be absolute, without .., and outside the bottle's own directories"
@@ -137,11 +135,16 @@ impl Problem {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownClass(_) => "UnknownClass",
-            Self::NoKind | Self::NoImage | Self::NoCommand(_) => "Incomplete",
-            Self::UnsupportedKind(_) | Self::Unsupported { .. } => "Unsupported",
+            Self::NoKind
+            | Self::NoImage
+            | Self::NoCommand(_)
+            | Self::ModelSecret
+            | Self::ModelApi(_) => "Incomplete",
+            Self::Unsupported { .. } => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)
+            | Self::ParentProxy
             | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",
@@ -150,7 +153,6 @@ impl Problem {
             | Self::SecretHosts { .. }
             | Self::SecretHost { .. }
             | Self::SecretInTheOpen { .. } => "InvalidSecret",
-            Self::ModelSecret | Self::ModelApi(_) => "Incomplete",
             Self::UndeclaredSecret { .. } => "MissingSecret",
             Self::Settings(_) => "SettingsFailed",
             Self::TooLarge(_) => "ConfigTooLarge",

@@ -4,10 +4,10 @@ use super::{problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
-        AgentKind, Bottle, BottleClass, BottleClassSpec, BottleSpec, OperatingMode, PodTemplate,
-        Proposals, Resources, Secret,
+        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, OperatingMode, PodTemplate,
+        Proposals, Resources, Secret, Skill,
     },
-    config::{allowlist::Allowlist, egress, seal},
+    config::{allowlist::Allowlist, egress},
     names,
     proposal::{
         lifetimes::{InvalidLifetime, Lifetimes},
@@ -21,12 +21,6 @@ use std::collections::BTreeMap;
 pub struct Spec {
     /// The agent's image.
     pub image: String,
-    /// First start.
-    pub start: Vec<String>,
-    /// Start with a conversation to go on with; empty when the kind has none.
-    pub resume: Vec<String>,
-    /// Where a conversation shows, below HOME.
-    pub conversation: Vec<String>,
     /// The agent's environment.
     pub env: BTreeMap<String, String>,
     /// The agent's CPU and memory.
@@ -41,14 +35,20 @@ pub struct Spec {
     pub max_restarts: u32,
     /// Whether the agent may ask.
     pub supervise: bool,
-    /// The agent's settings files.
-    pub fragments: Vec<seal::Fragment>,
+    /// Settings files, commands, and what else the agent's program is given.
+    pub rendered: agents::Rendered,
+    /// The agent's skills.
+    pub skills: Vec<Skill>,
+    /// Whether the agent has a terminal.
+    pub tty: bool,
     /// Secrets, for cred-proxy; those that the settings name for `prepare` too.
     pub secrets: BTreeMap<String, Secret>,
     /// What the Bottle and its class declare, and the operator's own routes.
     pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
+    /// ConfigMap with a company's certificates.
+    pub ca_bundle: Option<String>,
     /// Whether the pod shall exist.
     pub suspended: bool,
     /// Mount path of the workspace.
@@ -85,25 +85,17 @@ pub fn validate(
         (Some(name), None) => return Err(Problem::UnknownClass(name.clone())),
     };
     let scopes = [settings.builtin.clone(), class_spec, own(&bottle.spec)];
-    let agent_settings = agents::merge::merge(&scopes.each_ref().map(agent_settings));
+    let agent_settings = agents::merge::merge(&scopes.each_ref().map(agents::Settings::of));
     let merged = scopes.into_iter().reduce(overlay).unwrap_or_default();
     unsupported::in_class(&merged)?;
     Lifetimes::read(&merged.proposals.clone().unwrap_or_default()).map_err(Problem::Lifetime)?;
     let agent = &merged.agent;
     let kind = agent.kind.ok_or(Problem::NoKind)?;
-    let program = agents::kind(kind.as_str()).map_err(|_| Problem::UnsupportedKind(kind))?;
     let image = agent
         .image
         .clone()
         .filter(|image| !image.trim().is_empty())
         .ok_or(Problem::NoImage)?;
-    let start = start_command(kind, program, agent)?;
-    // A command of the user's own is not the kind's program with other arguments: it is started the same way again.
-    let resume = if agent.command.is_empty() {
-        with_args(&words(program.resume), &agent.args)
-    } else {
-        Vec::new()
-    };
     let workspace_path = bottle
         .spec
         .workspace
@@ -115,22 +107,28 @@ pub fn validate(
         .working_dir
         .clone()
         .unwrap_or_else(|| workspace_path.clone());
-    let fragments = agents::render(&agent_settings, &working_dir).map_err(Problem::Settings)?;
+    let place = agents::Place {
+        home: names::path::HOME,
+        working_dir: &working_dir,
+        cred_proxy: Some(agents::model::CRED_PROXY),
+        supervise: names::mcp::URL,
+    };
+    let rendered = agents::render(&agent_settings, &place).map_err(Problem::Settings)?;
+    if rendered.start.is_empty() {
+        return Err(Problem::NoCommand(kind));
+    }
     let credentials = routes::credentials(routes::Inputs {
         routes: &bottle.spec.routes,
         secrets: &bottle.spec.secrets,
         servers: &agent_settings.mcp_servers,
         agent,
         kind,
-        fragments: &fragments,
+        fragments: &rendered.fragments,
     })?;
-    let mut env = environment(&agent.env)?;
+    let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
     Ok(Spec {
         image,
-        start,
-        resume,
-        conversation: words(program.conversation),
         env,
         resources: agent.resources.clone(),
         user: agent_uid(agent.user)?,
@@ -138,14 +136,17 @@ pub fn validate(
         image_home: agent.home.clone(),
         max_restarts: agent.max_restarts.unwrap_or(MAX_RESTARTS),
         supervise: merged.supervise.unwrap_or(true),
-        fragments,
+        rendered,
+        skills: agent.skills.clone(),
+        tty: agent.tty == Some(true),
         secrets: bottle.spec.secrets.clone(),
         declared: Today {
             allowlist: allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
         },
-        egress: egress_file(&merged.egress.allow_internal, settings)?,
+        egress: egress_file(&merged.egress, settings)?,
+        ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
         image_pull_secrets: merged
@@ -156,6 +157,15 @@ pub fn validate(
         runtime_class_name: merged.runtime_class_name,
         pod_template: merged.pod_template,
     })
+}
+
+impl Spec {
+    /// The secrets that stand in the agent's settings, and so in its home.
+    pub fn secrets_in_settings(&self) -> BTreeMap<&String, &Secret> {
+        let used = agents::secrets::secrets_used(&self.rendered.fragments);
+        let all = self.secrets.iter();
+        all.filter(|(name, _)| used.contains_key(*name)).collect()
+    }
 }
 
 /// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
@@ -185,6 +195,9 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
     }
     agent.settings_path = top.settings_path.or(agent.settings_path);
     agent.model_secret = top.model_secret.or(agent.model_secret);
+    agent.model = top.model.or(agent.model);
+    agent.injection = top.injection.or(agent.injection);
+    agent.program = top.program.or(agent.program);
     agent.model_api = top.model_api.or(agent.model_api);
     agent.model_upstream = top.model_upstream.or(agent.model_upstream);
     agent.max_restarts = top.max_restarts.or(agent.max_restarts);
@@ -222,7 +235,7 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
 }
 
 /// The part of a Bottle that a class may have too.
-fn own(spec: &BottleSpec) -> BottleClassSpec {
+pub fn own(spec: &BottleSpec) -> BottleClassSpec {
     BottleClassSpec {
         agent: spec.agent.clone(),
         supervise: spec.supervise,
@@ -238,44 +251,6 @@ fn own(spec: &BottleSpec) -> BottleClassSpec {
     }
 }
 
-fn agent_settings(scope: &BottleClassSpec) -> agents::Settings {
-    agents::Settings {
-        kind: scope.agent.kind.map(|kind| kind.as_str().to_owned()),
-        supervise: scope.supervise,
-        mcp_servers: scope.mcp_servers.clone(),
-        plugins: scope.plugins.clone(),
-        marketplaces: scope.marketplaces.clone(),
-    }
-}
-
-fn start_command(
-    kind: AgentKind,
-    program: &agents::Kind,
-    agent: &crate::api::Agent,
-) -> Result<Vec<String>, Problem> {
-    let command = if agent.command.is_empty() {
-        words(program.start)
-    } else {
-        agent.command.clone()
-    };
-    if command.is_empty() {
-        return Err(Problem::NoCommand(kind));
-    }
-    Ok(with_args(&command, &agent.args))
-}
-
-fn with_args(command: &[String], args: &[String]) -> Vec<String> {
-    if command.is_empty() {
-        Vec::new()
-    } else {
-        command.iter().chain(args).cloned().collect()
-    }
-}
-
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
 fn agent_uid(user: Option<i64>) -> Result<i64, Problem> {
     let user = user.unwrap_or(names::uid::AGENT_DEFAULT);
     if user < names::uid::AGENT_MIN || names::uid::RESERVED.contains(&user) {
@@ -284,7 +259,13 @@ fn agent_uid(user: Option<i64>) -> Result<i64, Problem> {
     Ok(user)
 }
 
-fn environment(env: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Problem> {
+/// The kind's variables under the Bottle's own.
+fn environment(
+    kind: &BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let mut env = kind.clone();
+    env.extend(own.clone());
     for name in env.keys() {
         let first_is_digit = name
             .chars()
@@ -298,7 +279,7 @@ fn environment(env: &BTreeMap<String, String>) -> Result<BTreeMap<String, String
             return Err(Problem::EnvironmentName(name.clone()));
         }
     }
-    Ok(env.clone())
+    Ok(env)
 }
 
 fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
@@ -312,15 +293,32 @@ fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
     Allowlist::parse_declared(&text).map_err(|error| Problem::Allowlist(error.to_string()))
 }
 
-fn egress_file(allow_internal: &[String], settings: &Settings) -> Result<egress::Egress, Problem> {
-    let allow_internal = allow_internal
+fn egress_file(declared: &Egress, settings: &Settings) -> Result<egress::Egress, Problem> {
+    let parent_proxy = declared.parent_proxy.clone();
+    if let Some(url) = &parent_proxy
+        && !is_parent_proxy(url)
+    {
+        return Err(Problem::ParentProxy);
+    }
+    let allow_internal = declared
+        .allow_internal
         .iter()
         .map(|range| range.parse().map_err(|_| Problem::Range(range.clone())))
         .collect::<Result<_, _>>()?;
     Ok(egress::Egress {
         allow_internal,
         deny: settings.deny.clone(),
-        parent_proxy: None,
+        parent_proxy,
+    })
+}
+
+/// A credential in it would stand in a ConfigMap.
+fn is_parent_proxy(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| {
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        let bare = uri.path() == "/" && uri.query().is_none();
+        let scheme = uri.scheme_str() == Some("http");
+        host && bare && scheme && !url.contains(['@', '#'])
     })
 }
 

@@ -21,22 +21,10 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
 
 /// The first refused field of what a class may have too.
 pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
-    let agent = &spec.agent;
-    first([
-        (agent.prompt.is_some(), "spec.agent.prompt"),
-        (agent.tty == Some(true), "spec.agent.tty"),
-        (!agent.skills.is_empty(), "spec.agent.skills"),
-        (agent.settings_path.is_some(), "spec.agent.settingsPath"),
-        (
-            spec.egress.engine == Some(Engine::Pipelock),
-            "spec.egress.engine Pipelock",
-        ),
-        (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
-        (
-            spec.egress.parent_proxy.is_some(),
-            "spec.egress.parentProxy",
-        ),
-    ])
+    first([(
+        spec.egress.engine == Some(Engine::Pipelock),
+        "spec.egress.engine Pipelock",
+    )])
 }
 
 fn first<const N: usize>(fields: [(bool, &'static str); N]) -> Result<(), Problem> {

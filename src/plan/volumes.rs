@@ -1,13 +1,17 @@
 //! The volumes of a bottle's pod, and where each container sees them.
 
 use super::scope::Spec;
-use crate::{api::Bottle, names};
+use crate::{
+    api::{Bottle, Secret},
+    names,
+};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, DownwardAPIProjection, DownwardAPIVolumeFile,
     EmptyDirVolumeSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource, SecretProjection,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
 
 /// The ConfigMap as a whole, for sidecars.
 pub const CONFIG: &str = "config";
@@ -23,8 +27,14 @@ pub const HOME: &str = "home";
 pub const WORKSPACE: &str = "workspace";
 /// The sidecar's token; in `supervise` only.
 pub const TOKEN: &str = "token";
-/// Secrets; in `prepare` (and `cred-proxy`) only.
+/// All secrets that the Bottle declares; in `cred-proxy` only. A route that is granted later may use any of them,
+/// and a running pod can't be given a volume.
 pub const SECRETS: &str = "secrets";
+/// The secrets that the agent's settings name; in `prepare` only.
+pub const SETTINGS_SECRETS: &str = "settings-secrets";
+
+/// A company's certificates; in `cred-proxy` and the agent.
+pub const CA: &str = "ca";
 
 /// Kubernetes' own life time of projected tokens, one hour, renewed by the kubelet.
 const TOKEN_SECONDS: i64 = 3600;
@@ -75,10 +85,47 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         },
         token(),
     ];
-    if !spec.secrets.is_empty() {
-        volumes.push(secrets(spec));
+    volumes.extend(spec.ca_bundle.as_ref().map(|name| Volume {
+        name: CA.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: name.clone(),
+            items: Some(vec![same_path("ca.crt")]),
+            // A missing one is cred-proxy's clear sentence and not a pod that hangs.
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
+    let in_settings = spec.secrets_in_settings();
+    for (name, mounted) in [
+        (SECRETS, spec.secrets.iter().collect()),
+        (SETTINGS_SECRETS, in_settings),
+    ] {
+        if !mounted.is_empty() {
+            volumes.push(secrets(name, &mounted));
+        }
     }
+    volumes.extend(spec.skills.iter().enumerate().map(|(index, skill)| Volume {
+        name: skill_volume(index),
+        config_map: Some(ConfigMapVolumeSource {
+            name: skill.config_map.clone(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
     volumes
+}
+
+/// Where the agent's container sees each skill; `seal` copies it into HOME.
+pub fn skill_mounts(spec: &Spec) -> impl Iterator<Item = VolumeMount> {
+    spec.skills.iter().enumerate().map(|(index, skill)| {
+        let path = format!("{}/{}", names::path::SKILLS, skill.name);
+        mount(&skill_volume(index), &path, true)
+    })
+}
+
+fn skill_volume(index: usize) -> String {
+    format!("skill-{index}")
 }
 
 /// A mount of `volume` at `path`.
@@ -144,17 +191,17 @@ fn token() -> Volume {
     }
 }
 
-/// One file per NAME. Optional, so that a missing one is `prepare`'s clear sentence and not a pod that hangs.
-fn secrets(spec: &Spec) -> Volume {
-    let sources = spec
-        .secrets
+/// One file per NAME. Optional, so that a missing one is `prepare`'s clear sentence, or cred-proxy's answer 503, and
+/// not a pod that hangs; it is mounted as soon as it exists, and a changed one is mounted anew.
+fn secrets(volume: &str, secrets: &BTreeMap<&String, &Secret>) -> Volume {
+    let sources = secrets
         .iter()
         .map(|(name, secret)| VolumeProjection {
             secret: Some(SecretProjection {
                 name: secret.secret_name.clone(),
                 items: Some(vec![KeyToPath {
                     key: secret.key.clone(),
-                    path: name.clone(),
+                    path: (*name).clone(),
                     mode: None,
                 }]),
                 optional: Some(true),
@@ -163,7 +210,7 @@ fn secrets(spec: &Spec) -> Volume {
         })
         .collect();
     Volume {
-        name: SECRETS.into(),
+        name: volume.into(),
         projected: Some(ProjectedVolumeSource {
             sources: Some(sources),
             ..ProjectedVolumeSource::default()

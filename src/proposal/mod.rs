@@ -94,7 +94,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::New, E::Seen) => to(S::Pending, false),
         // A person decides; an approval becomes part of the config before anybody enforces it.
         (S::Pending, E::Approve) => to(S::Applying, true),
-        (S::Pending, E::Conflict) => to(S::Conflicted, false),
+        // Of a grant: what it was about was declared otherwise since, and the Bottle's word is the newer one.
+        (S::Pending | S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
         (S::Pending, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
         // Enforcement is the sidecars' word, not ours.
@@ -103,8 +104,6 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::Applying | S::Enforced, E::Revoke) => to(S::Revoked, false),
         // For a question: nobody decided in time.
         (S::Pending | S::Applying | S::Enforced, E::Expire) => to(S::Expired, false),
-        // What it was about was declared otherwise since: the Bottle's word is the newer one.
-        (S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
         // The trail outlives the Bottle; what is closed already stays as it was closed.
         (S::New | S::Pending | S::Applying | S::Enforced, E::LoseBottle) => to(S::Orphaned, false),
         (

@@ -221,8 +221,10 @@ fn approve(proposal: &Proposal, facts: Facts<'_>) -> Option<(Event, Why)> {
                 ),
             },
         )),
-        // A human's slip is corrected, not answered.
-        Err(review::Invalid::File(_)) if proposal.spec.final_file.is_some() => None,
+        // A human's slip is corrected, not answered, unless the human gives it up.
+        Err(review::Invalid::File(_)) if proposal.spec.final_file.is_some() => {
+            unfit::given_up(&proposal.spec)
+        }
         Err(review::Invalid::File(error)) => Some((
             Event::Fail,
             Why {

@@ -70,7 +70,7 @@ pub fn changes(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Vec<String
         Err(Invalid::Unsupported(_)) => return None,
         Err(invalid) => (Vec::new(), vec![invalid.to_string()]),
     };
-    let warnings = bounded(warnings);
+    let warnings = bounded(&warnings);
     Some((change(&lines, &warnings), warnings))
 }
 
@@ -169,7 +169,7 @@ fn change(lines: &[String], warnings: &[String]) -> Vec<String> {
     warnings.chain(shown).chain(more).collect()
 }
 
-fn bounded(warnings: Vec<String>) -> Vec<String> {
+fn bounded(warnings: &[String]) -> Vec<String> {
     let rest = warnings.len().saturating_sub(WARNINGS);
     let more = (rest > 0).then(|| format!("and {rest} warnings more: ask for less at a time"));
     warnings

@@ -72,12 +72,11 @@ impl Today {
             .apply(change)
             .map_err(|conflict| Unfit::Conflict(conflict.path))?;
         // Added and changed: what stays as it is was judged when it came.
-        let new = change
+        let mut new = change
             .added
             .iter()
             .chain(change.changed.iter().map(|changed| &changed.to));
-        new.map(|route| self.may_be_sent(route))
-            .collect::<Result<(), _>>()?;
+        new.try_for_each(|route| self.may_be_sent(route))?;
         Ok(routes)
     }
 

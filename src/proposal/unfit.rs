@@ -20,11 +20,8 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         reason,
         message: unfit.to_string(),
     };
-    if spec.decision == Decision::Revoked {
-        let by = spec.revoked_by.as_deref().unwrap_or("somebody");
-        let message = format!("revoked by {by} before it could be applied");
-        let reason = "Revoked";
-        return Some((Event::Reject, Why { reason, message }));
+    if let Some(given_up) = given_up(spec) {
+        return Some(given_up);
     }
     match unfit {
         Unfit::Conflict(_) => Some((Event::Conflict, why("Conflict"))),
@@ -32,6 +29,14 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         Unfit::SecretHost { .. } if spec.final_file.is_some() => None,
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
     }
+}
+
+/// An approval that a person took back while it could not be applied: there is nothing left to wait for.
+pub(super) fn given_up(spec: &ProposalSpec) -> Option<(Event, Why)> {
+    let by = spec.revoked_by.as_deref().unwrap_or("somebody");
+    let message = format!("revoked by {by} before it could be applied");
+    let reason = "Revoked";
+    (spec.decision == Decision::Revoked).then_some((Event::Reject, Why { reason, message }))
 }
 
 /// A grant that was applied ends when the Bottle has been changed so that it fits no more.

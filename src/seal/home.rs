@@ -19,8 +19,8 @@ pub enum Found {
     Nothing,
     /// A regular file: content and permission bits.
     File(Vec<u8>, u32),
-    /// A symlink, directory, FIFO, …, or a file too large to be one of ours.
-    Other,
+    /// A symlink, directory, FIFO, …, or a file too large to be one of ours; what to say about it.
+    Other(&'static str),
 }
 
 /// HOME.
@@ -69,6 +69,24 @@ impl Home {
         Ok(path.join(name))
     }
 
+    /// Whether all directories of a path below HOME are there, as directories.
+    pub fn has_directories(&self, relative: &Path) -> io::Result<bool> {
+        let mut path = self.root.clone();
+        for part in relative.parent().into_iter().flat_map(Path::components) {
+            let Component::Normal(name) = part else {
+                return Err(ErrorKind::InvalidInput.into());
+            };
+            path.push(name);
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     /// A file of our own, if it is there and can be read.
     pub fn own(&self, name: &str) -> Option<Vec<u8>> {
         let directory = self.root.join(OWN);
@@ -85,7 +103,7 @@ impl Home {
     pub fn set_own(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let mut aside = Vec::new();
         let path = self.place(&Path::new(OWN).join(name), &mut aside)?;
-        if matches!(read(&path)?, Found::Other) {
+        if matches!(read(&path)?, Found::Other(_)) {
             set_aside(&path)?;
         }
         write(&path, content, 0o600)
@@ -106,16 +124,24 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// What stands at `path`.
 pub fn read(path: &Path) -> io::Result<Found> {
+    read_at_most(path, READ_MAX)
+}
+
+/// What stands at `path`, a file only when it has at most that many bytes.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Found> {
     let meta = match fs::symlink_metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
-    if !meta.is_file() || meta.len() > READ_MAX {
-        return Ok(Found::Other);
+    if !meta.is_file() {
+        return Ok(Found::Other("was no regular file"));
+    }
+    if meta.len() > most {
+        return Ok(Found::Other("was too large to be a settings file"));
     }
     let mut content = Vec::new();
-    open(path)?.take(READ_MAX).read_to_end(&mut content)?;
+    open(path)?.take(most).read_to_end(&mut content)?;
     Ok(Found::File(content, meta.permissions().mode() & 0o777))
 }
 

@@ -1,6 +1,9 @@
 //! CORE: one fragment merged into the settings file that is there.
 
-use crate::config::{hex, seal::Fragment};
+use crate::config::{
+    hex,
+    seal::{Format, Fragment},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -15,13 +18,15 @@ pub struct Rendered {
     pub values: BTreeMap<String, String>,
     /// The items that we added to lists.
     pub items: BTreeMap<String, Vec<Value>>,
+    /// The file's format, for taking back when it is rendered no longer.
+    pub format: Format,
 }
 
 /// A merged file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {
     /// The new content.
-    pub content: Value,
+    pub content: Map<String, Value>,
     /// What somebody else had changed since the last start, as dotted places.
     pub changed: Vec<String>,
     /// For the next start.
@@ -36,9 +41,15 @@ pub fn merge(content: Map<String, Value>, fragment: &Fragment, before: &Rendered
         before,
         entries: &fragment.entries,
         changed: Vec::new(),
-        rendered: Rendered::default(),
+        rendered: Rendered {
+            format: fragment.format,
+            ..Rendered::default()
+        },
     };
     merge.object(&mut content, &fragment.merge, "");
+    let Value::Object(content) = content else {
+        unreachable!("an object is merged into an object")
+    };
     Merged {
         content,
         changed: merge.changed,
@@ -56,11 +67,15 @@ fn take_back(content: &mut Value, fragment: &Fragment, before: &Rendered) {
             .entries
             .iter()
             .any(|key| parent == format!("/{}", escape(key)));
-        if is_entry
-            && fragment.merge.pointer(pointer).is_none()
-            && let Some(Value::Object(entries)) = content.pointer_mut(parent)
-        {
-            entries.remove(&name.replace("~1", "/").replace("~0", "~"));
+        let name = unescape(name);
+        let ours = fragment.merge.pointer(parent);
+        if !is_entry || ours.is_some_and(|ours| holds(ours, &name)) {
+            continue;
+        }
+        match content.pointer_mut(parent) {
+            Some(Value::Object(entries)) => drop(entries.remove(&name)),
+            Some(Value::Array(list)) => list.retain(|item| !is_named(item, &name)),
+            _ => {}
         }
     }
     for (pointer, items) in &before.items {
@@ -70,6 +85,18 @@ fn take_back(content: &mut Value, fragment: &Fragment, before: &Rendered) {
             list.retain(|item| !items.contains(item) || kept(item));
         }
     }
+}
+
+fn holds(entries: &Value, name: &str) -> bool {
+    match entries {
+        Value::Object(map) => map.contains_key(name),
+        Value::Array(list) => list.iter().any(|item| is_named(item, name)),
+        _ => false,
+    }
+}
+
+fn is_named(item: &Value, name: &str) -> bool {
+    item.get("name").and_then(Value::as_str) == Some(name)
 }
 
 struct Merge<'a> {
@@ -83,15 +110,13 @@ impl Merge<'_> {
     fn object(&mut self, theirs: &mut Value, ours: &Value, at: &str) {
         let Value::Object(ours) = ours else { return };
         if !theirs.is_object() {
+            self.misshapen(theirs, at);
             *theirs = Value::Object(Map::new());
         }
         let Value::Object(theirs) = theirs else {
             return;
         };
-        let whole = self
-            .entries
-            .iter()
-            .any(|key| at == format!("/{}", escape(key)));
+        let whole = self.is_entries(at);
         for (key, value) in ours {
             let at = format!("{at}/{}", escape(key));
             match value {
@@ -99,12 +124,52 @@ impl Merge<'_> {
                     self.object(theirs.entry(key.clone()).or_insert(Value::Null), value, &at);
                 }
                 Value::Array(items) if !whole => {
-                    self.list(theirs.entry(key.clone()).or_insert(Value::Null), items, &at);
+                    let theirs = theirs.entry(key.clone()).or_insert(Value::Null);
+                    if !theirs.is_array() {
+                        self.misshapen(theirs, &at);
+                        *theirs = Value::Array(Vec::new());
+                    }
+                    if self.is_entries(&at) {
+                        self.named(theirs, items, &at);
+                    } else {
+                        self.list(theirs, items, &at);
+                    }
                 }
                 _ => {
                     self.note(theirs.get(key), value, &at);
                     theirs.insert(key.clone(), value.clone());
                 }
+            }
+        }
+    }
+
+    fn is_entries(&self, at: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|key| at == format!("/{}", escape(key)))
+    }
+
+    /// Something stands in the place of an object or a list; it goes, and that is said.
+    fn misshapen(&mut self, theirs: &Value, at: &str) {
+        if !theirs.is_null() {
+            self.changed.push(dotted(at));
+        }
+    }
+
+    /// A list whose items are ours by name.
+    fn named(&mut self, theirs: &mut Value, ours: &[Value], at: &str) {
+        let Value::Array(theirs) = theirs else { return };
+        for item in ours {
+            let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+            let found = theirs.iter().position(|item| is_named(item, name));
+            self.note(
+                found.and_then(|index| theirs.get(index)),
+                item,
+                &format!("{at}/{}", escape(name)),
+            );
+            match found.and_then(|index| theirs.get_mut(index)) {
+                Some(theirs) => theirs.clone_from(item),
+                None => theirs.push(item.clone()),
             }
         }
     }
@@ -124,9 +189,6 @@ impl Merge<'_> {
     }
 
     fn list(&mut self, theirs: &mut Value, ours: &[Value], at: &str) {
-        if !theirs.is_array() {
-            *theirs = Value::Array(Vec::new());
-        }
         let Value::Array(theirs) = theirs else { return };
         let last = self.before.items.get(at).map_or(&[][..], Vec::as_slice);
         let mut added = Vec::new();
@@ -151,12 +213,12 @@ fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
+fn unescape(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
 fn dotted(pointer: &str) -> String {
-    let parts: Vec<String> = pointer
-        .split('/')
-        .skip(1)
-        .map(|part| part.replace("~1", "/").replace("~0", "~"))
-        .collect();
+    let parts: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
     parts.join(".")
 }
 

@@ -7,16 +7,21 @@
 pub mod agent;
 pub mod attempts;
 mod conversation;
+pub mod document;
+mod exec;
+pub mod file;
 pub mod filter;
 pub mod home;
 mod manifest;
 pub mod merge;
 mod passwd;
 pub mod probe;
+mod project;
 mod report;
 pub mod seed;
 pub mod settings;
 mod sidecars;
+mod skills;
 mod steps;
 pub mod wall;
 

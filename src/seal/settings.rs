@@ -1,12 +1,16 @@
 //! The settings fragments, merged into the agent's files at every start.
 
-use super::home::{Found, Home, read, set_aside, write};
-use super::merge::{Rendered, merge};
+use super::file::{nothing, settle};
+use super::home::{Found, Home, read_at_most, set_aside, write};
+use super::merge::Rendered;
 use crate::config::seal::{Format, Fragment};
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Largest settings file that is merged into; a larger one is set aside. The largest that we know, Claude Code's state,
+/// has some hundred KiB.
+const SIZE_MAX: u64 = 16 * 1024 * 1024;
 
 /// Our record of what was rendered.
 const RECORD: &str = "settings.json";
@@ -21,12 +25,86 @@ pub struct SettingsError {
     pub source: io::Error,
 }
 
+/// A settings file as it would be, and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Path below HOME.
+    pub path: String,
+    /// Its text; none: nothing stands there and nothing would.
+    pub text: Option<String>,
+    /// Whether that isn't what stands there now.
+    pub differs: bool,
+    /// What was changed, or can't be read.
+    pub said: Vec<String>,
+}
+
+/// What [`apply`] would write into `home`, or into an empty one; nothing is changed.
+pub fn preview(home: Option<&Home>, fragments: &[Fragment]) -> Result<Vec<Preview>, SettingsError> {
+    let before = home.map(record).unwrap_or_default();
+    let one = |fragment: &Fragment| {
+        let path = Path::new(&fragment.path);
+        let mut said = Vec::new();
+        let found = match home {
+            Some(home) if home.has_directories(path)? => {
+                read_at_most(&home.root().join(path), SIZE_MAX)?
+            }
+            _ => Found::Nothing,
+        };
+        let found = match found {
+            Found::File(bytes, _) => Some(bytes),
+            Found::Nothing => None,
+            Found::Other(why) => {
+                said.push(why.to_owned());
+                None
+            }
+        };
+        let last = before.get(&fragment.path).cloned().unwrap_or_default();
+        let outcome = settle(fragment, found.as_deref(), &last);
+        if outcome.broken {
+            said.push(broken(fragment.format).to_owned());
+        }
+        let changed = outcome.changed.iter();
+        said.extend(changed.map(|place| format!("{place} was changed")));
+        let now = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Preview {
+            path: fragment.path.clone(),
+            differs: outcome.text.is_some(),
+            text: outcome.text.or(now),
+            said,
+        })
+    };
+    let one = |fragment: &Fragment| {
+        one(fragment).map_err(|source| SettingsError {
+            path: fragment.path.clone(),
+            source,
+        })
+    };
+    fragments.iter().map(one).collect()
+}
+
+/// Writes a previewed file below another home.
+pub fn put(home: &Home, file: &Preview) -> Result<(), SettingsError> {
+    let Some(text) = &file.text else {
+        return Ok(());
+    };
+    home.place(Path::new(&file.path), &mut Vec::new())
+        .and_then(|path| write(&path, text.as_bytes(), 0o600))
+        .map_err(|source| SettingsError {
+            path: file.path.clone(),
+            source,
+        })
+}
+
+/// What was rendered into each file at the last start.
+fn record(home: &Home) -> BTreeMap<String, Rendered> {
+    home.own(RECORD)
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
+}
+
 /// Merges all fragments; returns what a person should know.
 pub fn apply(home: &Home, fragments: &[Fragment]) -> Result<Vec<String>, SettingsError> {
-    let mut before: BTreeMap<String, Rendered> = home
-        .own(RECORD)
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+    let mut before = record(home);
     let mut said = Vec::new();
     let mut record = BTreeMap::new();
     for fragment in fragments {
@@ -41,7 +119,7 @@ pub fn apply(home: &Home, fragments: &[Fragment]) -> Result<Vec<String>, Setting
     // like any other, and an error in them is nobody's loss.
     for (path, last) in before {
         if home.root().join(&path).exists() {
-            let _ = one(home, &nothing(path, &last), &last, &mut said);
+            let _ = one(home, &nothing(path, last.format, &last), &last, &mut said);
         }
     }
     let text = serde_json::to_vec(&record).unwrap_or_default();
@@ -53,81 +131,65 @@ pub fn apply(home: &Home, fragments: &[Fragment]) -> Result<Vec<String>, Setting
     Ok(said)
 }
 
-/// A fragment that renders nothing where `last` rendered something.
-fn nothing(path: String, last: &Rendered) -> Fragment {
-    let mut entries: Vec<String> = last
-        .values
-        .keys()
-        .filter_map(|pointer| pointer.split('/').nth(1).map(str::to_owned))
-        .collect();
-    entries.dedup();
-    Fragment {
-        path,
-        format: Format::Json,
-        merge: Value::Object(Map::new()),
-        entries,
-    }
-}
-
 fn one(
     home: &Home,
     fragment: &Fragment,
     last: &Rendered,
     said: &mut Vec<String>,
 ) -> io::Result<Rendered> {
-    let Format::Json = fragment.format;
+    let name = &fragment.path;
     let mut aside = Vec::new();
-    let path: PathBuf = home.place(Path::new(&fragment.path), &mut aside)?;
-    for backup in aside {
-        said.push(format!(
-            "a directory of {} was none: kept as {backup}",
-            fragment.path
-        ));
-    }
-    let (content, mode, broken) = match read(&path)? {
-        Found::Nothing => (Map::new(), 0o600, false),
-        Found::File(bytes, mode) => {
-            if let Some(content) = object(&bytes) {
-                (content, mode, false)
-            } else {
-                let backup = set_aside(&path)?;
-                said.push(format!(
-                    "{} was no JSON object: kept as {backup}",
-                    fragment.path
-                ));
-                (Map::new(), mode, true)
-            }
-        }
-        Found::Other => {
-            let backup = set_aside(&path)?;
-            said.push(format!(
-                "{} was no regular file: kept as {backup}",
-                fragment.path
-            ));
-            (Map::new(), 0o600, true)
-        }
+    // Nothing is made for a file that stays away.
+    let path = home.root().join(name);
+    let (found, mode, other) = match look(home, fragment, &mut aside)? {
+        Found::Nothing => (None, 0o600, None),
+        Found::File(bytes, mode) => (Some(bytes), mode, None),
+        Found::Other(why) => (None, 0o600, Some(why)),
     };
-    let unchanged = Value::Object(content.clone());
-    let merged = merge(content, fragment, last);
-    // Of a file that was none, every place would be named.
-    for place in merged.changed.iter().filter(|_| !broken) {
-        said.push(format!(
-            "{place} in {} was changed: rendered again",
-            fragment.path
-        ));
+    let outcome = settle(fragment, found.as_deref(), last);
+    let why = other.or(outcome.broken.then(|| broken(fragment.format)));
+    if let Some(why) = why {
+        said.push(format!("{name} {why}: kept as {}", set_aside(&path)?));
     }
-    if merged.content != unchanged {
-        let mut text = serde_json::to_vec_pretty(&merged.content)?;
-        text.push(b'\n');
-        write(&path, &text, mode)?;
+    for place in &outcome.changed {
+        said.push(format!("{place} in {name} was changed: rendered again"));
     }
-    Ok(merged.rendered)
+    if let Some(text) = outcome.text {
+        let path = home.place(Path::new(name), &mut aside)?;
+        write(&path, text.as_bytes(), mode)?;
+    }
+    for backup in aside {
+        said.push(format!("a directory of {name} was none: kept as {backup}"));
+    }
+    Ok(outcome.rendered)
 }
 
-/// The file's object; an empty file is an empty one.
-fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Some(Map::new());
+/// What stands in the file's place; what stands in the place of one of its directories is set aside.
+fn look(home: &Home, fragment: &Fragment, aside: &mut Vec<String>) -> io::Result<Found> {
+    let path = Path::new(&fragment.path);
+    if !home.has_directories(path)? {
+        if fragment
+            .merge
+            .as_object()
+            .is_none_or(serde_json::Map::is_empty)
+        {
+            return Ok(Found::Nothing);
+        }
+        home.place(path, aside)?;
     }
-    serde_json::from_slice(bytes).ok()
+    match read_at_most(&home.root().join(path), SIZE_MAX) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Ok(Found::Other("could not be read by the agent's user"))
+        }
+        found => found,
+    }
+}
+
+fn broken(format: Format) -> &'static str {
+    match format {
+        Format::Json => "was no JSON object",
+        Format::Jsonc => "was no JSON object, even with comments",
+        Format::Toml => "was no TOML",
+        Format::Yaml => "was no YAML map",
+    }
 }

@@ -4,7 +4,7 @@ use super::agent::{self, AgentError, Unstarted};
 use super::attempts::{Ended, Next, next};
 use super::home::{Found, Home, read};
 use super::report::{one_line, say};
-use super::{conversation, filter, passwd, seed, settings, sidecars, wall};
+use super::{conversation, exec, filter, passwd, project, seed, settings, sidecars, skills, wall};
 use crate::config::seal::Instructions;
 use crate::names::path;
 use crate::telemetry::chain;
@@ -65,6 +65,11 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
         .map_err(|error| format!("HOME {}: {error}", instructions.home))?;
     fill(&instructions, &home)?;
     lines("", &settings::apply(&home, &instructions.fragments)?);
+    lines("", &exec::run(&instructions.exec, home.root()));
+    lines("", &skills::place(&instructions.skills, &home));
+    if let Some(project) = &instructions.project {
+        lines("", &project::look(project));
+    }
     let command = command(&instructions);
     let ended = match agent::run(command, home.root(), &unstarted) {
         Ok(ended) => ended,

@@ -10,18 +10,25 @@ use super::answer;
 use super::registry::Registry;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::store::{Proposal, Store, StoreError};
-use super::tools::Question;
+use super::tally::{Stay, Tally};
+use super::tools::{Question, Tool};
 use super::view::View;
+use crate::api::Denial;
 use crate::config::decisions::{Answer, Decided};
 use crate::telemetry::chain;
 use ask::Asked;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// First and longest pause between two tries of the store; each one doubles.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Questions that are being recorded at once; each holds its file and the one in force.
+const MAX_RECORDING: usize = 16;
+/// KiB of the questions that wait to be recorded: two hundred of the largest, or as many calls as may wait.
+const MAX_UNRECORDED: usize = 32 * 1024;
+
 /// Whose questions these are, and how the store's decisions arrive.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -34,12 +41,19 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+/// The status in counters and the log of a file that needs no decision, or none any more.
+const IN_FORCE: &str = "in-force";
+
 /// Takes calls. One for the whole program; cheap to share.
 pub struct Desk<S> {
     store: Arc<S>,
     view: watch::Receiver<Arc<View>>,
     settings: Settings,
+    denials: Option<watch::Receiver<Vec<Denial>>>,
     registry: Arc<Registry>,
+    tally: Arc<Tally>,
+    recording: Semaphore,
+    unrecorded: Arc<Semaphore>,
 }
 
 /// A call that has to wait for the store and for a person.
@@ -50,6 +64,10 @@ pub struct Waiting {
     view: watch::Receiver<Arc<View>>,
     /// Set as soon as the store has it.
     pub recorded: bool,
+    /// The name for others to see while the call runs: asked anew, a question has another one.
+    pub name: Arc<Mutex<String>>,
+    stay: Stay,
+    held: Option<OwnedSemaphorePermit>,
 }
 
 /// What a call ends with. The answer goes to the client first, then [`Desk::close`] is told.
@@ -57,6 +75,8 @@ pub struct Waiting {
 pub struct Ended {
     /// The result or error of `tools/call`.
     pub outcome: Result<Value, RpcError>,
+    /// What it is, in one word for counters and the log.
+    pub status: &'static str,
     /// The question that it answers, if it is one that the store waits for.
     pub closes: Option<(String, i64)>,
 }
@@ -68,8 +88,41 @@ impl<S: Store> Desk<S> {
             store,
             view,
             settings,
+            denials: None,
             registry: Arc::default(),
+            tally: Arc::default(),
+            recording: Semaphore::new(MAX_RECORDING),
+            unrecorded: Arc::new(Semaphore::new(MAX_UNRECORDED)),
         }
+    }
+
+    /// With what egress refused last, for the answers that can say it.
+    #[must_use]
+    pub fn with_denials(self, denials: watch::Receiver<Vec<Denial>>) -> Self {
+        Self {
+            denials: Some(denials),
+            ..self
+        }
+    }
+
+    /// Whose desk it is.
+    pub fn bottle(&self) -> &str {
+        &self.settings.bottle
+    }
+
+    /// The notes for a file that is in force: an agent that asks for it was refused something else, or otherwise.
+    fn in_force_notes(&self, tool: Tool) -> String {
+        let refused = self
+            .denials
+            .as_ref()
+            .map(|denials| denials.borrow().clone());
+        let refused = refused.filter(|_| tool == Tool::PipelockBlock);
+        answer::in_force(&self.view().still_refused(refused.unwrap_or_default()))
+    }
+
+    /// The program's counters.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// What is known now.
@@ -80,47 +133,82 @@ impl<S: Store> Desk<S> {
     /// The answer to a question that needs no store: its file is in force.
     pub fn at_once(&self, question: &Question) -> Option<Value> {
         let view = self.view();
-        (view.enforced && view.means(question.tool, question.meaning))
-            .then(|| answer::approved(answer::IN_FORCE))
+        let in_force = view.enforced && view.means(question.tool, question.meaning);
+        in_force.then(|| {
+            self.tally.answer(IN_FORCE);
+            answer::approved(&self.in_force_notes(question.tool))
+        })
     }
 
     /// Everything else waits.
-    pub fn begin(&self, question: Question) -> Waiting {
-        let view = self.view.clone();
-        let proposal = Proposal {
-            name: self.name(&question, None),
-            question,
-            base: String::new(),
-        };
-        Waiting {
-            proposal,
-            view,
+    pub fn begin(&self, question: Question) -> Result<Waiting, RpcError> {
+        let size = (question.file.len() + question.justification.len()) / 1024 + 1;
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let held = Arc::clone(&self.unrecorded).try_acquire_many_owned(size);
+        let held = held.map_err(|_| {
+            let words = "too many questions wait to be recorded; call again in a minute";
+            RpcError::new(INTERNAL_ERROR, words).because("unrecorded")
+        })?;
+        let name = self.name(&question, None);
+        Ok(Waiting {
+            name: Arc::new(Mutex::new(name.clone())),
+            proposal: Proposal {
+                name,
+                question,
+                base: String::new(),
+            },
+            view: self.view.clone(),
             recorded: false,
-        }
+            stay: self.tally.stay(),
+            held: Some(held),
+        })
+    }
+
+    /// The answer to a call whose time is over, or that the program's end cuts short.
+    pub fn pending(&self, mut waiting: Waiting) -> Value {
+        waiting.stay.answered("pending");
+        let Proposal { name, question, .. } = &waiting.proposal;
+        answer::pending(question.tool, name, waiting.recorded)
     }
 
     /// Records the question and waits, for as long as it takes.
     pub async fn wait(&self, waiting: &mut Waiting) -> Ended {
+        let ended = self.outcome(waiting).await;
+        waiting.stay.answered(ended.status);
+        if let Err(error) = &ended.outcome {
+            self.tally.refusal(error.reason);
+        }
+        // The first answer to a question stands in the log. An agent can ask again as often as it likes.
+        let waited = waiting.stay.elapsed().as_secs();
+        let proposal = &waiting.proposal.name;
+        match &ended.closes {
+            Some((name, 1)) if !self.registry.is_closed(name, 1) => {
+                tracing::info!(proposal, status = ended.status, waited, "Answering");
+            }
+            _ => tracing::debug!(proposal, status = ended.status, waited, "Answering"),
+        }
+        ended
+    }
+
+    async fn outcome(&self, waiting: &mut Waiting) -> Ended {
         if self
             .being_enforced(&waiting.proposal.question, &mut waiting.view)
             .await
         {
-            return Ended {
-                outcome: Ok(answer::approved(answer::IN_FORCE)),
-                closes: None,
-            };
+            return in_force(&self.in_force_notes(waiting.proposal.question.tool), None);
         }
-        let asked = match self.ask(&mut waiting.proposal, &mut waiting.view).await {
+        let asked = {
+            // Never closed, and a call that gives up gives its turn to the next one.
+            let _turn = self.recording.acquire().await;
+            self.ask(waiting).await
+        };
+        let asked = match asked {
             Ok(Asked::Number(number)) => number,
-            Ok(Asked::Decided(decided)) => return ended(&decided, None),
-            Err(error) => {
-                return Ended {
-                    outcome: Err(error),
-                    closes: None,
-                };
-            }
+            Ok(Asked::Decided(decided)) => return decision(&decided, None),
+            Err(error) => return failed(error),
         };
         waiting.recorded = true;
+        waiting.held = None;
         // From here on only the name and the meaning are needed; thousands of waiting calls hold no files.
         waiting.proposal.base = String::new();
         waiting.proposal.question.file = String::new();
@@ -141,7 +229,7 @@ impl<S: Store> Desk<S> {
                 error = chain(&error),
                 "Can't note that a proposal is answered"
             );
-            if matches!(error, StoreError::Refused { .. }) {
+            if matches!(error, StoreError::Refused { .. } | StoreError::Unfit { .. }) {
                 return;
             }
             tokio::time::sleep(pause).await;
@@ -192,45 +280,53 @@ impl<S: Store> Desk<S> {
                 decided.filter(|decided| view.enforced || decided.status == Answer::Rejected);
             if let Some(decided) = decided {
                 self.registry.record(&decided);
-                return ended(&decided, closes);
+                return decision(&decided, closes);
             }
             if let Some(decided) = self.registry.find(name, asked) {
-                return ended(&decided, closes);
+                return decision(&decided, closes);
             }
-            let in_force = view.enforced && view.means(question.tool, question.meaning);
-            if in_force {
+            let is_in_force = view.enforced && view.means(question.tool, question.meaning);
+            if is_in_force {
                 let since = *in_force_since.get_or_insert_with(tokio::time::Instant::now);
                 let until = since + self.settings.grace;
                 match tokio::time::timeout_at(until, changes.changed()).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(_)) | Err(_) => {
-                        return Ended {
-                            outcome: Ok(answer::approved(answer::CAME_INTO_FORCE)),
-                            closes,
-                        };
+                        return in_force(answer::CAME_INTO_FORCE, closes);
                     }
                 }
             }
             in_force_since = None;
             if changes.changed().await.is_err() {
                 // The program ends.
-                let error = RpcError::new(
-                    INTERNAL_ERROR,
-                    "waiting for the decision was interrupted; call again",
-                );
-                return Ended {
-                    outcome: Err(error),
-                    closes: None,
-                };
+                let words = "waiting for the decision was interrupted; call again";
+                return failed(RpcError::new(INTERNAL_ERROR, words));
             }
         }
     }
 }
 
-fn ended(decided: &Decided, closes: Option<(String, i64)>) -> Ended {
+fn decision(decided: &Decided, closes: Option<(String, i64)>) -> Ended {
     Ended {
         outcome: Ok(answer::decided(decided)),
+        status: decided.status.as_str(),
         closes,
+    }
+}
+
+fn in_force(notes: &str, closes: Option<(String, i64)>) -> Ended {
+    Ended {
+        outcome: Ok(answer::approved(notes)),
+        status: IN_FORCE,
+        closes,
+    }
+}
+
+fn failed(error: RpcError) -> Ended {
+    Ended {
+        outcome: Err(error),
+        status: "error",
+        closes: None,
     }
 }
 

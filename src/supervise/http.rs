@@ -2,11 +2,12 @@
 
 use super::State;
 use super::call::Waiting;
+use super::connections::Place;
 use super::methods::{Reply, handle};
 use super::rpc::{self, Message, Request as RpcRequest};
 use super::store::Store;
-use super::{answer, stream};
-use bytes::Bytes;
+use super::stream;
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -36,15 +37,17 @@ where
         .iter()
         .all(is_loopback_origin)
     {
+        state.desk.tally().refusal("origin");
         return text(
             StatusCode::FORBIDDEN,
             "this Origin may not call the server\n",
         );
     }
     let health = request.uri().path() == "/health";
-    match *request.method() {
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let response = match *request.method() {
         Method::GET | Method::HEAD if health => text(StatusCode::OK, "ok\n"),
-        Method::POST => post(state, request).await,
+        Method::POST => post(state, request, place.as_ref()).await,
         _ => {
             let mut response = text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -55,40 +58,62 @@ where
                 .insert(ALLOW, HeaderValue::from_static("POST"));
             response
         }
+    };
+    if let Some(place) = place {
+        place.answered();
     }
+    response
 }
 
-async fn post<S, B>(state: Arc<State<S>>, request: Request<B>) -> Response<Body>
+async fn post<S, B>(
+    state: Arc<State<S>>,
+    request: Request<B>,
+    place: Option<&Arc<Place>>,
+) -> Response<Body>
 where
     S: Store,
     B: hyper::body::Body<Data = Bytes> + Send,
 {
     if let Err((status, words)) = check_length(request.headers()) {
+        state.desk.tally().refusal("length");
         return text(status, words);
     }
     let accepts = Accepts::of(request.headers());
-    let body = match tokio::time::timeout(BODY_TIMEOUT, request.into_body().collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, "the body ended early\n"),
-        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
+    let body = read(request.into_body(), place);
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Some(body)) => body,
+        Ok(None) => return text(StatusCode::BAD_REQUEST, "the body ended early\n"),
+        Err(_) => {
+            state.desk.tally().refusal("slow-body");
+            return text(StatusCode::REQUEST_TIMEOUT, "the body took too long\n");
+        }
     };
     let request = match rpc::parse(&body) {
         Ok(Message::Request(request)) => request,
         Ok(Message::Silent) => return empty(StatusCode::ACCEPTED),
-        Err(error) => return json(rpc::response(None, &Err(error))),
+        Err(error) => {
+            state.desk.tally().refusal(error.reason);
+            return json(rpc::response(None, &Err(error)));
+        }
     };
     drop(body);
     tracing::debug!(method = request.method, "Request");
     let outcome = match handle(&request, &state.desk.view()) {
         Reply::Now(outcome) => outcome,
         Reply::Call(question) => {
-            let Some(result) = state.desk.at_once(&question) else {
-                let waiting = state.desk.begin(question);
-                return wait(state, request, waiting, accepts).await;
-            };
-            Ok(result)
+            if let Some(result) = state.desk.at_once(&question) {
+                Ok(result)
+            } else {
+                match state.desk.begin(question) {
+                    Ok(waiting) => return wait(state, request, waiting, accepts, place).await,
+                    Err(error) => Err(error),
+                }
+            }
         }
     };
+    if let Err(error) = &outcome {
+        state.desk.tally().refusal(error.reason);
+    }
     let reply = rpc::response(Some(&request.id), &outcome);
     if accepts.only_stream() {
         stream::single(&reply)
@@ -102,21 +127,32 @@ async fn wait<S: Store>(
     request: RpcRequest,
     mut waiting: Waiting,
     accepts: Accepts,
+    place: Option<&Arc<Place>>,
 ) -> Response<Body> {
+    let stays = match place.map(Place::stay) {
+        Some(None) => {
+            state.desk.tally().refusal("waiting");
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "more calls wait than this server has room for; end some of them\n",
+            );
+        }
+        Some(stays) => stays,
+        None => None,
+    };
     if accepts.stream {
-        return stream::start(&state, &request, waiting);
+        return stream::start(&state, &request, waiting, stays);
     }
     // The params hold the file, and the call may wait for long.
     let RpcRequest { id, params, .. } = request;
     drop(params);
-    let tool = waiting.proposal.question.tool;
     let ended = tokio::select! {
         ended = state.desk.wait(&mut waiting) => Some(ended),
         () = tokio::time::sleep(state.waits.plain) => None,
         () = state.stopping.cancelled() => None,
     };
     let Some(ended) = ended else {
-        let result = answer::pending(tool, &waiting.proposal.name, waiting.recorded);
+        let result = state.desk.pending(waiting);
         return json(rpc::response(Some(&id), &Ok(result)));
     };
     if let Some((name, asked)) = ended.closes {
@@ -126,6 +162,24 @@ async fn wait<S: Store>(
             .spawn(async move { closing.desk.close(&name, asked).await });
     }
     json(rpc::response(Some(&id), &ended.outcome))
+}
+
+/// The whole body; none when it ends early. Its length was checked.
+async fn read<B>(body: B, place: Option<&Arc<Place>>) -> Option<Bytes>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+{
+    let mut body = std::pin::pin!(body);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            if let Some(place) = place {
+                place.hold(data.len());
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Some(whole.freeze())
 }
 
 fn check_length(headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {

@@ -1,12 +1,15 @@
 //! The roles `mcp` and `report`: what they are built from, and their end.
 
 use super::call::{Desk, Settings};
+use super::connections::Limits;
 use super::feed::{self, Hashes, Sources};
 use super::options::{Error, Options, Sidecar};
+use super::report::BottleStatus;
 use super::store::Store;
-use super::store::queue::{Limits, Queue};
+use super::store::queue::{self, Queue};
 use super::view::View;
-use super::{State, Waits, report, server};
+use super::{State, Waits, denials, report, server};
+use crate::api::Denial;
 use crate::config_directory;
 use crate::names::container;
 use std::net::SocketAddr;
@@ -24,6 +27,7 @@ const QUEUE_GRACE: Duration = Duration::from_secs(3);
 struct Watched {
     view: watch::Receiver<Arc<View>>,
     hashes: watch::Receiver<Hashes>,
+    denials: watch::Receiver<Vec<Denial>>,
     enforcers: Vec<String>,
 }
 
@@ -41,67 +45,65 @@ impl Watched {
         Ok(Self {
             view,
             hashes,
+            denials: config_directory::watch_denials(&sidecar.state)?,
             enforcers,
         })
+    }
+}
+
+impl Watched {
+    async fn report(self, status: &impl BottleStatus) {
+        let Self {
+            view,
+            hashes,
+            denials,
+            enforcers,
+        } = self;
+        let enforced = report::run(status, view, hashes, &enforcers);
+        futures::join!(enforced, denials::run(status, denials));
     }
 }
 
 /// `supervise mcp`. Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
     let bottle = options.sidecar.bottle()?;
-    raise_file_limit();
     if let Some(store) = options.sidecar.kubernetes()? {
         let watched = Watched::start(&options.sidecar)?;
         let store = Arc::new(store);
         let reporter = Arc::clone(&store);
-        let view = watched.view.clone();
-        tokio::spawn(async move {
-            report::run(&*reporter, watched.view, watched.hashes, &watched.enforcers).await;
-        });
+        let (view, refused) = (watched.view.clone(), watched.denials.clone());
+        tokio::spawn(async move { watched.report(&*reporter).await });
         let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
-        return serve(
-            &options,
-            store,
-            view,
-            Settings {
-                bottle,
-                bottle_uid,
-                grace: Duration::ZERO,
-            },
-        )
-        .await;
+        let settings = Settings {
+            bottle,
+            bottle_uid,
+            grace: Duration::ZERO,
+        };
+        let desk = Desk::new(store, view, settings).with_denials(refused);
+        return serve(&options, desk).await;
     }
-    let limits = Limits {
+    let limits = queue::Limits {
         pending: options.max_pending,
-        hour: options.max_per_hour,
+        hour: options.max_hourly,
     };
     let queue = Queue::open(&options.queue_dir, &bottle, limits)?;
     let view = queue_view(&options.sidecar, &queue)?;
-    serve(
-        &options,
-        Arc::new(queue),
-        view,
-        Settings {
-            bottle,
-            bottle_uid: String::new(),
-            grace: QUEUE_GRACE,
-        },
-    )
-    .await
+    let settings = Settings {
+        bottle,
+        bottle_uid: String::new(),
+        grace: QUEUE_GRACE,
+    };
+    serve(&options, Desk::new(Arc::new(queue), view, settings)).await
 }
 
 /// `supervise report`: no server, only the Bottle's status.
 pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
     sidecar.bottle()?;
     let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
-    let Watched {
-        view,
-        hashes,
-        enforcers,
-    } = Watched::start(&sidecar)?;
+    let watched = Watched::start(&sidecar)?;
     let mut code = 143;
     tokio::select! {
-        () = report::run(&kubernetes, view, hashes, &enforcers) => {}
+        () = watched.report(&kubernetes) => {}
         signal = ended()? => code = signal,
     }
     Ok(ExitCode::from(code))
@@ -136,12 +138,7 @@ fn queue_view(sidecar: &Sidecar, queue: &Queue) -> Result<watch::Receiver<Arc<Vi
     Ok(view)
 }
 
-async fn serve<S: Store>(
-    options: &Options,
-    store: Arc<S>,
-    view: watch::Receiver<Arc<View>>,
-    settings: Settings,
-) -> Result<ExitCode, Error> {
+async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, Error> {
     let ended = ended()?;
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)
@@ -152,14 +149,19 @@ async fn serve<S: Store>(
         stream: Duration::from_secs(options.max_stream_wait),
         ..Waits::default()
     };
-    tracing::info!(%address, bottle = settings.bottle, "Serving");
-    let state = Arc::new(State::new(Desk::new(store, view, settings), waits));
+    tracing::info!(%address, bottle = desk.bottle(), "Serving");
+    let state = Arc::new(State::new(desk, waits));
+    let tally = Arc::clone(state.desk.tally());
+    let reporting = Arc::clone(&tally);
+    tokio::spawn(async move { reporting.report().await });
+    let limits = Limits::default().within(raise_file_limit());
     let mut code = 143;
-    server::run(listener, state, async {
+    server::run(listener, state, limits, async {
         code = ended.await;
         tracing::info!("Ending");
     })
     .await;
+    tally.log();
     Ok(ExitCode::from(code))
 }
 
@@ -175,12 +177,18 @@ fn ended() -> Result<impl Future<Output = u8>, Error> {
     })
 }
 
-/// Each waiting call holds a connection, and the usual soft limit is 1,024.
-fn raise_file_limit() {
+/// Each waiting call holds a connection, and the usual soft limit is 1,024. Returns what there is now.
+fn raise_file_limit() -> usize {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!(%error, "Can't raise the limit of open files");
-    }
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return usize::MAX;
+    };
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(error) => {
+            tracing::debug!(%error, "Can't raise the limit of open files");
+            soft
+        }
+    };
+    usize::try_from(files).unwrap_or(usize::MAX)
 }

@@ -1,10 +1,13 @@
 //! SHELL: the `supervise` program's roles `mcp` and `report`.
 //!
-//! A request's way: [`server`] accepts, [`http`] keeps the transport's rules, [`rpc`] and [`methods`] read it,
-//! [`tools`] checks the question, [`call`] asks the [`store`] and waits for the [`view`], [`answer`] has the words.
+//! A request's way: [`server`] accepts, [`connections`] keeps room, [`http`] keeps the transport's rules, [`rpc`] and [`methods`] read it,
+//! [`tools`] checks the question, [`call`] asks the [`store`] and waits for the [`view`], [`answer`] has the
+//! words, [`tally`] counts. [`report`] and [`denials`] tell the Bottle's status.
 
 pub mod answer;
 pub mod call;
+pub mod connections;
+pub mod denials;
 pub mod feed;
 pub mod http;
 pub mod mcp;
@@ -16,6 +19,7 @@ pub mod rpc;
 pub mod server;
 pub mod store;
 mod stream;
+pub mod tally;
 pub mod tools;
 pub mod view;
 

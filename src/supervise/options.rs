@@ -63,7 +63,7 @@ pub struct Options {
     pub max_pending: usize,
     /// New proposals in an hour (queue only).
     #[arg(long, default_value_t = 30)]
-    pub max_per_hour: usize,
+    pub max_hourly: usize,
     /// Log each request.
     #[arg(long, env = "SUPERVISE_DEBUG", value_parser = clap::builder::FalseyValueParser::new())]
     pub debug: bool,

@@ -138,6 +138,12 @@ impl Registry {
         }
     }
 
+    /// Whether this question was answered before.
+    pub fn is_closed(&self, name: &str, asked: i64) -> bool {
+        let closed = self.state().closed.get(name).copied();
+        closed.is_some_and(|closed| closed >= asked)
+    }
+
     /// Whether the caller is the first one to close this question; a thousand callers make one write.
     pub fn begin_close(&self, name: &str, asked: i64) -> bool {
         let mut state = self.state();

@@ -46,6 +46,9 @@ pub struct RpcError {
     pub code: i32,
     /// What to do about it.
     pub message: String,
+    /// Its kind, for counters: unlike the message it never holds what the client sent.
+    #[serde(skip)]
+    pub reason: &'static str,
 }
 
 impl RpcError {
@@ -54,7 +57,21 @@ impl RpcError {
         Self {
             code,
             message: message.into(),
+            reason: match code {
+                PARSE_ERROR => "not-json",
+                INVALID_REQUEST => "invalid-request",
+                METHOD_NOT_FOUND => "unknown-method",
+                INVALID_PARAMS => "params",
+                RESOURCE_NOT_FOUND => "unknown-resource",
+                _ => "internal",
+            },
         }
+    }
+
+    /// With a narrower reason.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        Self { reason, ..self }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A blocked call over an event stream: headers at once, a sign of life until there is an answer.
 
 use super::State;
-use super::answer;
 use super::call::Waiting;
+use super::connections::Stays;
 use super::http::Body;
 use super::rpc::{self, Request};
 use super::store::Store;
@@ -31,9 +31,11 @@ pub fn start<S: Store>(
     state: &Arc<State<S>>,
     request: &Request,
     waiting: Waiting,
+    stays: Option<Stays>,
 ) -> Response<Body> {
     let (sender, receiver) = mpsc::channel::<Bytes>(BUFFERED);
     let call = Call {
+        stays,
         id: request.id.clone(),
         token: request.progress_token(),
         sender,
@@ -53,16 +55,16 @@ struct Call {
     id: Box<RawValue>,
     token: Option<Box<RawValue>>,
     sender: mpsc::Sender<Bytes>,
+    stays: Option<Stays>,
 }
 
 impl Call {
     async fn run<S: Store>(self, state: Arc<State<S>>, mut waiting: Waiting) {
-        let tool = waiting.proposal.question.tool;
         let began = Instant::now();
         let mut beats = interval(state.waits.heartbeat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = 0;
-        let name = waiting.proposal.name.clone();
+        let name = Arc::clone(&waiting.name);
         let ended = {
             let wait = state.desk.wait(&mut waiting);
             // Only real progress resets a client's clock; without a token it ends before the client gives up.
@@ -77,7 +79,10 @@ impl Call {
                     _ = beats.tick() => {
                         count += 1;
                         let minutes = began.elapsed().as_secs() / 60;
-                        let words = format!("waiting for a decision on {name}, {minutes} min");
+                        let words = {
+                            let name = name.lock().expect("nothing panics while it holds the name");
+                            format!("waiting for a decision on {name}, {minutes} min")
+                        };
                         // A full buffer means that the client hasn't read the last one yet.
                         let _ = self.sender.try_send(self.beat(count, &words));
                     }
@@ -86,21 +91,14 @@ impl Call {
         };
         let (outcome, closes) = match ended {
             Some(ended) => (ended.outcome, ended.closes),
-            None => (
-                Ok(answer::pending(
-                    tool,
-                    &waiting.proposal.name,
-                    waiting.recorded,
-                )),
-                None,
-            ),
+            None => (Ok(state.desk.pending(waiting)), None),
         };
         let message = rpc::response(Some(&self.id), &outcome);
         if self.sender.send(event(&message)).await.is_err() {
             // The client is gone: its question stays open, and the next call is answered.
             return;
         }
-        drop(self.sender);
+        drop((self.sender, self.stays));
         if let Some((name, asked)) = closes {
             state.desk.close(&name, asked).await;
         }

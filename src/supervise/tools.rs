@@ -170,47 +170,51 @@ impl Tool {
 
 /// Checks the params of `tools/call`, in the contract's order; the first thing wrong is the answer.
 pub fn validate(params: &Value, view: &View) -> Result<Question, RpcError> {
-    let refuse = |message: String| RpcError::new(INVALID_PARAMS, message);
+    let refuse = |reason, message: String| RpcError::new(INVALID_PARAMS, message).because(reason);
     let name = params
         .get("name")
         .and_then(Value::as_str)
-        .ok_or_else(|| refuse("`name` must be a string".to_owned()))?;
+        .ok_or_else(|| refuse("arguments", "`name` must be a string".to_owned()))?;
     let tool = Tool::named(name).ok_or_else(|| {
         let known = Tool::ALL.map(Tool::name).join(", ");
-        refuse(format!("unknown tool; the tools are {known}"))
+        refuse(
+            "unknown-tool",
+            format!("unknown tool; the tools are {known}"),
+        )
     })?;
-    let refuse = |message: String| RpcError::new(INVALID_PARAMS, format!("{name}: {message}"));
+    let refuse = |reason, message: String| refuse(reason, format!("{name}: {message}"));
     let arguments = params
         .get("arguments")
         .and_then(Value::as_object)
-        .ok_or_else(|| refuse("`arguments` must be an object".to_owned()))?;
+        .ok_or_else(|| refuse("arguments", "`arguments` must be an object".to_owned()))?;
     let argument = tool.argument();
     let file = arguments
         .get(argument)
         .and_then(Value::as_str)
         .ok_or_else(|| {
-            refuse(format!(
-                "`{argument}` must be a string: the complete new file"
-            ))
+            let message = format!("`{argument}` must be a string: the complete new file");
+            refuse("arguments", message)
         })?;
     let justification = arguments
         .get("justification")
         .and_then(Value::as_str)
         .filter(|text| !text.trim().is_empty())
         .ok_or_else(|| {
-            refuse("`justification` must say why the task needs this change".to_owned())
+            let message = "`justification` must say why the task needs this change".to_owned();
+            refuse("justification", message)
         })?;
     if file.trim().is_empty() {
-        return Err(refuse(format!(
-            "`{argument}` is empty; send the complete new file"
-        )));
+        let message = format!("`{argument}` is empty; send the complete new file");
+        return Err(refuse("empty-file", message));
     }
-    check_size(tool, file, justification, view.file(tool)).map_err(refuse)?;
+    check_size(tool, file, justification, view.file(tool))
+        .map_err(|message| refuse("size", message))?;
     text::forbidden(file, view.file(tool))
-        .map_err(|error| refuse(format!("`{argument}`, {error}")))?;
+        .map_err(|error| refuse("hidden-character", format!("`{argument}`, {error}")))?;
     text::forbidden(justification, "")
-        .map_err(|error| refuse(format!("`justification`, {error}")))?;
-    let meaning = check_file(tool, file, view.file(tool)).map_err(refuse)?;
+        .map_err(|error| refuse("hidden-character", format!("`justification`, {error}")))?;
+    let meaning = check_file(tool, file, view.file(tool))
+        .map_err(|message| refuse("invalid-file", message))?;
     Ok(Question {
         tool,
         file: file.to_owned(),

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod bottles;
 mod by_hand;
 mod deciders;
@@ -14,11 +15,16 @@ mod forging;
 mod mounts;
 mod operator;
 mod people;
+mod process;
 mod proposals;
 mod questions;
 mod reports;
+mod roles;
+mod routes;
 mod schema;
 mod sidecars;
+mod split_brain;
 #[path = "../support/mod.rs"]
 mod support;
 mod visible;
+mod webhook;

@@ -36,8 +36,8 @@ async fn the_operator_has_each_verb_that_it_needs() {
     let operator = space.operator().await.requests;
     let needed: [(&str, &str, &str, &[&str]); 13] = [
         (OURS, "bottles", "", &["get", "list", "watch"]),
-        (OURS, "proposals", "", &["get", "list", "watch"]),
-        (OURS, "bottleclasses", "", &["get", "list", "watch"]),
+        (OURS, "proposals", "", &["list", "watch", "delete"]),
+        (OURS, "bottleclasses", "", &["list", "watch"]),
         (OURS, "bottles", "status", &["patch"]),
         (OURS, "proposals", "status", &["patch"]),
         (OURS, "bottles", "finalizers", &["update"]),
@@ -58,19 +58,19 @@ async fn the_operator_has_each_verb_that_it_needs() {
             "",
             "serviceaccounts",
             "",
-            &["get", "list", "watch", "create", "patch", "delete"],
+            &["list", "watch", "create", "patch", "delete"],
         ),
         (
             RBAC,
             "rolebindings",
             "",
-            &["get", "list", "watch", "create", "patch", "delete"],
+            &["list", "watch", "create", "patch", "delete"],
         ),
         (
             "networking.k8s.io",
             "networkpolicies",
             "",
-            &["get", "list", "watch", "create", "patch", "delete"],
+            &["list", "watch", "create", "patch", "delete"],
         ),
         ("events.k8s.io", "events", "", &["create", "patch"]),
     ];
@@ -91,7 +91,13 @@ async fn the_operator_has_each_verb_that_it_needs() {
         may(
             &operator,
             "",
-            ("bind", RBAC, "clusterroles", "", "bot-bottle-supervise")
+            (
+                "bind",
+                RBAC,
+                "clusterroles",
+                "",
+                "bottle-operator-supervise.bot-bottle-system"
+            )
         )
         .await
     );
@@ -187,7 +193,10 @@ async fn the_operator_gives_the_sidecars_role_and_no_other() {
     accepted(
         "the sidecars'",
         operator
-            .create(ROLE_BINDINGS, &binding("a", "bot-bottle-supervise"))
+            .create(
+                ROLE_BINDINGS,
+                &binding("a", "bottle-operator-supervise.bot-bottle-system"),
+            )
             .await,
     );
     for role in ["cluster-admin", "admin", "edit", "view"] {

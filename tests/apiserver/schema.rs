@@ -59,7 +59,7 @@ fn each_schema(mut see: impl FnMut(&str, &Value)) {
 #[test]
 fn crds_and_chart_hold_what_the_types_print() {
     for (name, text, _) in printed() {
-        for directory in ["crds", "charts/bottle-operator/crds"] {
+        for directory in ["crds", "charts/bottle-operator/files/crds"] {
             let file = format!("{directory}/{name}.yaml");
             assert!(read(&file) == text, "{file} is stale: run `operator crds`");
         }

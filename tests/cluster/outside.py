@@ -6,9 +6,12 @@ GET /bytes?n=N   N bytes
 GET /ticks       a line each second, for ever
 GET /headers     the request's headers, as they arrived
 POST /count      the number of bytes in the body, sent with a length or in chunks
+
+model.example.com stands in for a model (tests/agents/model.py).
 """
 
 import http.server
+import os
 import socket
 import socketserver
 import ssl
@@ -16,6 +19,9 @@ import sys
 import threading
 import time
 import urllib.parse
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "agents"))
+import model  # noqa: E402
 
 BLOCK = b"x" * 65536
 
@@ -38,6 +44,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(b"no such page\n", 404)
 
     def do_POST(self):
+        if self.headers.get("Host") == "model.example.com":
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if not model.serve(self, self.path, raw):
+                self.answer(b"no such page\n", 404)
+            return
         count = sum(self.body_parts())
         if urllib.parse.urlsplit(self.path).path == "/count":
             self.answer(f"{count}\n".encode())

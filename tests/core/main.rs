@@ -10,6 +10,11 @@
 )]
 
 mod agents;
+mod corpus;
 mod golden;
 mod lock;
+mod model;
 mod plan;
+mod properties;
+mod refusals;
+mod threats;

@@ -80,13 +80,10 @@ fn what_only_the_operator_knows_is_a_condition() {
     assert!(message.contains("scheme"), "{message}");
     let message = not_ready(
         &namespace,
-        &good.replace("kind: claude", "kind: codex"),
-        "Unsupported",
+        &good.replace("kind: claude", "kind: claude\n    injection: flag"),
+        "SettingsFailed",
     );
-    assert!(
-        message.contains("codex") || message.contains("Codex"),
-        "{message}"
-    );
+    assert!(message.contains("agent.command"), "{message}");
     let described = namespace.kubectl(["describe", "bottle", "demo"]).good();
     assert!(
         described.contains("UnknownClass") && described.contains("NotReady"),

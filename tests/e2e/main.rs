@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod changes;
+mod credentials;
 mod escape;
 mod kill;
 mod rest;

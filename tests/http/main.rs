@@ -7,6 +7,7 @@
 
 mod attempt;
 mod bypass;
+mod cred_proxy;
 mod demo;
 mod egress;
 mod filter;
@@ -14,7 +15,9 @@ mod lock;
 mod mcp;
 mod netns;
 mod prepare;
+mod queue_kill;
 mod seal_agent;
 mod seal_home;
+mod seal_settings;
 mod sealed;
 mod support;

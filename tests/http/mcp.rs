@@ -2,9 +2,12 @@
 
 mod bench;
 mod calls;
-mod fake_api;
+pub mod fake_api;
+mod hostile;
 mod kubernetes;
+mod limits;
 mod many;
 mod process;
+mod refusals;
 mod stream;
 mod transport;

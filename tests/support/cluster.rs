@@ -63,6 +63,42 @@ impl Space {
         self.log_in(name).await
     }
 
+    /// Somebody with the role of the chart for people: viewer, editor, approver, debugger; or one of Kubernetes' own.
+    pub async fn with_role(&self, name: &str, role: &str) -> Person {
+        self.account(name).await;
+        let role = match role {
+            "viewer" | "editor" | "approver" | "debugger" => {
+                format!("{OPERATOR}-{role}.{OPERATOR_NAMESPACE}")
+            }
+            other => other.to_owned(),
+        };
+        self.bind(name, "ClusterRole", &role, &format!("{name}-role"))
+            .await;
+        self.log_in(name).await
+    }
+
+    /// Gives the operator the rights of a Role here, for what the chart gives it in its own namespace only.
+    pub async fn let_operator(&self, rules: &[Value]) {
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "operator"},
+            "rules": rules,
+        });
+        accepted("a role", self.admin.create(path::ROLES, &role).await);
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "operator"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+            "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": OPERATOR_NAMESPACE}],
+        });
+        accepted(
+            "a role binding",
+            self.admin.create(path::ROLE_BINDINGS, &binding).await,
+        );
+    }
+
     /// Somebody who may do all with our kinds.
     pub async fn reviewer(&self, name: &str) -> Person {
         let all = json!({"apiGroups": ["bot-bottle.dev"], "resources": ["*"], "verbs": ["*"]});
@@ -126,7 +162,7 @@ impl Space {
             self.bind(
                 "bottle-supervise",
                 "ClusterRole",
-                "bot-bottle-supervise",
+                "bottle-operator-supervise.bot-bottle-system",
                 "bottle-supervise",
             )
             .await;

@@ -51,6 +51,11 @@ impl Person {
         }
     }
 
+    /// A kubeconfig of this person; the file goes with the person.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        self.kubeconfig.path()
+    }
+
     /// Runs `kubectl` as this person, in the person's namespace.
     pub fn kubectl(&self, arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Output {
         let mut command = Command::new("kubectl");

@@ -20,6 +20,10 @@ pub mod path {
     pub const ACCOUNTS: &str = "/api/v1/namespaces/{}/serviceaccounts";
     /// Secrets.
     pub const SECRETS: &str = "/api/v1/namespaces/{}/secrets";
+    /// Leases.
+    pub const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/{}/leases";
+    /// Events.
+    pub const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/{}/events";
     /// Role bindings.
     pub const ROLE_BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings";
     /// Roles.

@@ -86,10 +86,11 @@ pub fn render(request: &Request<'_>) -> Bottle {
         .program
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
-    let kind = match known.as_deref().map(agents::kind) {
-        Some(Ok(kind)) if kind.name == AgentKind::Claude.as_str() => AgentKind::Claude,
-        _ => AgentKind::Custom,
-    };
+    // A program that is known by its name gets its settings; any other is run as it is.
+    let kind = known
+        .filter(|name| agents::kind(name).is_ok())
+        .and_then(|name| serde_json::from_value(name.into()).ok())
+        .unwrap_or(AgentKind::Custom);
     let at = request.at.display().to_string();
     let spec = BottleSpec {
         agent: Agent {

@@ -10,6 +10,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+use super::text::sanitise;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use thiserror::Error;
@@ -35,8 +36,8 @@ struct Unchecked {
 /// Why a file is no `routes.json`.
 #[derive(Debug, Error)]
 pub enum RoutesError {
-    /// It isn't JSON of the right shape.
-    #[error("{}", .0)]
+    /// It isn't JSON of the right shape. The message may repeat what a stranger wrote, so it is bounded and spelled out.
+    #[error("{}", shown(.0))]
     Json(serde_json::Error),
     /// One route breaks a rule.
     #[error("route {number}: {rule}")]
@@ -46,6 +47,20 @@ pub enum RoutesError {
         /// The rule.
         rule: Rule,
     },
+}
+
+/// Longest message of the JSON parser that is passed on.
+const MAX_MESSAGE: usize = 200;
+
+/// Its beginning, and the place at its end.
+fn shown(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let words = message.strip_suffix(&place).unwrap_or(&message);
+    match words.char_indices().nth(MAX_MESSAGE) {
+        None => sanitise(words) + &place,
+        Some((end, _)) => sanitise(&words[..end]) + " …" + &place,
+    }
 }
 
 impl Routes {

@@ -1,11 +1,11 @@
 //! The difference of two files as lines for a reviewer, bounded in every direction.
 
-use super::{lines, sanitise};
+use super::{lines, sanitise, shown_width};
 use similar::{Algorithm, ChangeTag, DiffOp, capture_diff_slices, group_diff_ops};
 
 /// Lines of a diff; more than a person reads, few enough for an object in etcd.
 pub const MAX_LINES: usize = 1000;
-/// Characters of one line before the rest is counted instead.
+/// Characters of one line, as it is shown, before the rest is counted instead.
 pub const MAX_LINE: usize = 1000;
 /// Bytes of the whole diff: with two files of 128 KiB beside it, an object stays well below etcd's 1.5 MiB.
 pub const MAX_TOTAL: usize = 64 * 1024;
@@ -48,19 +48,20 @@ fn line(sign: char, text: &str) -> String {
     if sign == ' ' && text.is_empty() {
         return String::new();
     }
-    // Bounded before it is sanitised, so that a line of 128 KiB costs no more than a short one.
-    let count = text.chars().count();
-    if count <= MAX_LINE {
+    // Bounded as it is shown, not as it was sent: what is spelled out takes up to ten times the room, and a line that
+    // is too long for the schema would keep the operator from storing anything.
+    let mut width = 0;
+    let cut = text.char_indices().find(|(_, c)| {
+        width += shown_width(*c);
+        width > MAX_LINE
+    });
+    let Some((end, _)) = cut else {
         return format!("{sign}{}", sanitise(text));
-    }
-    let end = text
-        .char_indices()
-        .nth(MAX_LINE)
-        .map_or(text.len(), |(at, _)| at);
+    };
     format!(
         "{sign}{} … {} more characters",
         sanitise(&text[..end]),
-        count - MAX_LINE
+        text[end..].chars().count()
     )
 }
 
@@ -195,6 +196,15 @@ mod tests {
     fn a_long_line_is_cut_and_says_by_how_much() {
         let shown = diff("", &"ä".repeat(MAX_LINE + 5));
         assert!(shown[1].ends_with("ä … 5 more characters"), "{shown:?}");
+    }
+
+    #[test]
+    fn a_line_of_what_is_spelled_out_is_as_short_as_others() {
+        for c in ['\u{a0}', '\u{202e}', '\u{e0041}', '\t'] {
+            let shown = diff("", &c.to_string().repeat(MAX_LINE));
+            let width = shown[1].chars().count();
+            assert!((990..1_050).contains(&width), "{c:?}: {width}");
+        }
     }
 
     #[test]

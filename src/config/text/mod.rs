@@ -57,8 +57,7 @@ pub fn sanitise(line: &str) -> String {
         match c {
             '\t' => shown.push_str("\\t"),
             '\r' => shown.push_str("\\r"),
-            ' ' => shown.push(' '),
-            c if is_forbidden(c) || c.is_whitespace() => {
+            c if is_spelled_out(c) => {
                 let _ = write!(shown, "{}", c.escape_unicode());
             }
             c => shown.push(c),
@@ -66,6 +65,19 @@ pub fn sanitise(line: &str) -> String {
     }
     shown.extend(std::iter::repeat_n('·', line.len() - kept.len()));
     shown
+}
+
+/// Characters that [`sanitise`] makes of one.
+fn shown_width(c: char) -> usize {
+    match c {
+        '\t' | '\r' => 2,
+        c if is_spelled_out(c) => c.escape_unicode().count(),
+        _ => 1,
+    }
+}
+
+fn is_spelled_out(c: char) -> bool {
+    c != ' ' && (is_forbidden(c) || c.is_whitespace())
 }
 
 /// Splits at LF and CRLF; a last line without an end counts, an empty rest doesn't.
@@ -186,6 +198,14 @@ mod tests {
             Ok(())
         );
         assert!(forbidden("# say \u{200b}cheese!\n", in_force).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_width_of_a_shown_line_is_that_of_its_characters(line in "\\PC*|.*|[ \t\r\u{a0}\u{202e}a]*") {
+            let width: usize = line.chars().map(shown_width).sum();
+            proptest::prop_assert_eq!(sanitise(&line).chars().count(), width);
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ fn container_set(spec: &PodSpec) -> Vec<Leak> {
         (&init, names::container::PREPARE),
         (&main, names::container::SUPERVISE),
         (&main, names::container::EGRESS),
+        (&main, names::container::CRED_PROXY),
         (&main, names::container::AGENT),
     ] {
         if !list.contains(&required) {
@@ -158,10 +159,14 @@ fn mounts(container: &Container) -> Vec<Leak> {
         let allowed = match mount.name.as_str() {
             volumes::STATE | volumes::CONFIG => container.name != names::container::AGENT,
             volumes::TOKEN => container.name == names::container::SUPERVISE,
-            volumes::SECRETS => [names::container::PREPARE, names::container::CRED_PROXY]
-                .contains(&container.name.as_str()),
+            volumes::SECRETS => container.name == names::container::CRED_PROXY,
+            volumes::SETTINGS_SECRETS => container.name == names::container::PREPARE,
             volumes::SEAL => {
                 container.name == names::container::PREPARE || mount.read_only == Some(true)
+            }
+            volumes::CA => {
+                let reads = [names::container::CRED_PROXY, names::container::AGENT];
+                reads.contains(&container.name.as_str()) && mount.read_only == Some(true)
             }
             volumes::CURRENT_CONFIG => mount.read_only == Some(true),
             _ => container.name == names::container::AGENT,
@@ -183,7 +188,9 @@ fn volume_kind(volume: &Volume) -> Option<Leak> {
     let mut other = volume.clone();
     other.name = String::new();
     let ours = match volume.name.as_str() {
-        volumes::TOKEN | volumes::SECRETS => other.projected.take().is_some(),
+        volumes::TOKEN | volumes::SECRETS | volumes::SETTINGS_SECRETS => {
+            other.projected.take().is_some()
+        }
         _ => {
             let config_map = other.config_map.take().is_some();
             let empty_dir = other.empty_dir.take().is_some();

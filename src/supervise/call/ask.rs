@@ -1,17 +1,14 @@
 //! Recording a question: under its name, found again, or asked anew.
 
-use super::{Desk, RETRY, Settings};
+use super::{Desk, RETRY, Settings, Waiting};
 use crate::config::decisions::Decided;
 use crate::config::{hex, proposal_name::proposal_name};
 use crate::supervise::registry;
 use crate::supervise::rpc::{INTERNAL_ERROR, INVALID_PARAMS, RpcError};
 use crate::supervise::store::{Proposal, Put, Standing, Store, StoreError};
 use crate::supervise::tools::Question;
-use crate::supervise::view::View;
 use crate::telemetry::chain;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
-use tokio::sync::watch;
 
 /// How often a proposal that changes under our hands is looked at again before that counts as a failure.
 const MAX_RACES: u32 = 20;
@@ -46,11 +43,13 @@ impl<S: Store> Desk<S> {
     }
 
     /// Puts the question, under another name when the old one has ended in a way that may end otherwise now.
-    pub(super) async fn ask(
-        &self,
-        proposal: &mut Proposal,
-        view: &mut watch::Receiver<Arc<View>>,
-    ) -> Result<Asked, RpcError> {
+    pub(super) async fn ask(&self, waiting: &mut Waiting) -> Result<Asked, RpcError> {
+        let Waiting {
+            proposal,
+            view,
+            name,
+            ..
+        } = waiting;
         // What the reviewer compares with is what is in force when it is asked.
         let base = view.borrow().file(proposal.question.tool).to_owned();
         proposal.base = base;
@@ -65,6 +64,7 @@ impl<S: Store> Desk<S> {
                     }
                     // An older proposal of this name is gone, and so is what was decided on it.
                     self.registry.renew(&proposal.name, uid);
+                    self.tally.question();
                     tracing::info!(
                         proposal = proposal.name,
                         tool = proposal.question.tool.name(),
@@ -73,10 +73,8 @@ impl<S: Store> Desk<S> {
                     return Ok(Asked::Number(1));
                 }
                 Put::Absent => {
-                    return Err(RpcError::new(
-                        INVALID_PARAMS,
-                        place.err().unwrap_or(registry::PENDING_LIMIT),
-                    ));
+                    let words = place.err().unwrap_or(registry::PENDING_LIMIT);
+                    return Err(RpcError::new(INVALID_PARAMS, words).because("limit"));
                 }
                 Put::Exists(standing) => standing,
             };
@@ -86,9 +84,13 @@ impl<S: Store> Desk<S> {
                 Some(&hex(&Sha256::digest(&proposal.base))),
             );
             if standing.ended && standing.base_changed && proposal.name != anew {
+                name.lock()
+                    .expect("nothing panics while it holds the name")
+                    .clone_from(&anew);
                 proposal.name = anew;
                 continue;
             }
+            self.tally.attached();
             if let Some(decided) = standing.decision {
                 return Ok(Asked::Decided(decided));
             }
@@ -121,6 +123,10 @@ impl<S: Store> Desk<S> {
     }
 }
 
+fn refused(code: i32, words: String) -> RpcError {
+    RpcError::new(code, words).because("store")
+}
+
 /// Tries until the store answers or refuses; the caller's client waits meanwhile, and may give up.
 async fn retry<T, F>(mut operation: impl FnMut() -> F) -> Result<T, RpcError>
 where
@@ -130,11 +136,21 @@ where
     loop {
         match operation().await {
             Ok(value) => return Ok(value),
-            Err(StoreError::Limit(message)) => return Err(RpcError::new(INVALID_PARAMS, message)),
-            Err(error @ StoreError::Refused { .. }) => {
-                return Err(RpcError::new(
-                    INTERNAL_ERROR,
+            Err(StoreError::Limit(message)) => {
+                return Err(RpcError::new(INVALID_PARAMS, message).because("limit"));
+            }
+            Err(error @ StoreError::Unfit { .. }) => {
+                return Err(refused(
+                    INVALID_PARAMS,
                     format!("{error}. Correct what it names, and call again"),
+                ));
+            }
+            Err(error @ StoreError::Refused { .. }) => {
+                return Err(refused(
+                    INTERNAL_ERROR,
+                    format!(
+                        "{error}. Calling again changes nothing: tell the person who runs this bottle"
+                    ),
                 ));
             }
             Err(error @ StoreError::Failed { .. }) => {

@@ -175,23 +175,57 @@ async fn a_file_that_is_about_to_be_enforced_is_waited_for_and_not_asked() {
 
 #[tokio::test]
 async fn a_limit_refuses_new_questions_and_lets_old_ones_attach() {
+    for (pending_left, hour_left, words) in [
+        (0, 9, "Wait for one of them"),
+        (9, 0, "into fewer proposals, and call again later"),
+    ] {
+        let bench = bench(Duration::ZERO);
+        let (_call, _) = bench.ask("b.example", "why").await;
+        let mut limited = (*view("a.example", vec![], true)).clone();
+        limited.limits = Some(crate::config::decisions::Limits {
+            pending_left,
+            hour_left,
+        });
+        bench.view.send(Arc::new(limited)).unwrap();
+        let (again, _) = bench.ask("b.example", "why").await;
+        assert!(!again.is_finished());
+        let (new, _) = bench.ask("c.example", "why").await;
+        let text = bench.finish(new).await;
+        assert!(
+            text.starts_with("-32602: too many") && text.contains(words),
+            "{text}"
+        );
+        let counts = bench.desk.tally().now();
+        assert_eq!((counts.questions, counts.attached), (1, 1));
+        assert_eq!(counts.refusals["limit"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_question_under_a_new_name_is_shown_by_that_name() {
     let bench = bench(Duration::ZERO);
-    let (_call, _) = bench.ask("b.example", "why").await;
-    let limits = Some(crate::config::decisions::Limits {
-        pending_left: 0,
-        hour_left: 9,
-    });
-    let mut limited = (*view("a.example", vec![], true)).clone();
-    limited.limits = limits;
-    bench.view.send(Arc::new(limited)).unwrap();
-    let (again, _) = bench.ask("b.example", "why").await;
-    assert!(!again.is_finished());
-    let (new, _) = bench.ask("c.example", "why").await;
-    let text = bench.finish(new).await;
-    assert!(
-        text.starts_with("-32602") && text.contains("too many proposals"),
-        "{text}"
-    );
+    let (call, name) = bench.ask("b.example", "why").await;
+    bench.show("a.example", vec![decided(&name, 1, Answer::Rejected)], true);
+    bench.finish(call).await;
+    bench
+        .desk
+        .store
+        .kept
+        .lock()
+        .unwrap()
+        .get_mut(&name)
+        .unwrap()
+        .ended = true;
+    bench.show("c.example", vec![], true);
+    let question = bench.question("b.example", "why");
+    let mut waiting = bench.desk.begin(question).unwrap();
+    let shown = Arc::clone(&waiting.name);
+    let desk = Arc::clone(&bench.desk);
+    tokio::spawn(async move { desk.wait(&mut waiting).await });
+    settle().await;
+    let shown = shown.lock().unwrap().clone();
+    assert_ne!(shown, name);
+    assert!(bench.desk.store.kept.lock().unwrap().contains_key(&shown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,17 +246,30 @@ async fn a_failing_store_is_tried_again_and_a_refusing_one_is_not() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     bench.show("b.example", vec![decided(&name, 1, Answer::Approved)], true);
     assert!(bench.finish(call).await.starts_with("status: approved"));
-    let refused = StoreError::Refused {
-        operation: "creating the proposal",
-        reason: "too long".to_owned(),
+    let operation = "creating the proposal";
+    let reason = || "too long".to_owned();
+    let unfit = StoreError::Unfit {
+        operation,
+        reason: reason(),
     };
-    bench.desk.store.fail.lock().unwrap().push(refused);
-    let (call, _) = bench.ask("c.example", "why").await;
-    let text = bench.finish(call).await;
-    assert!(
-        text.starts_with("-32603") && text.contains("creating the proposal was refused: too long"),
-        "{text}"
-    );
+    let refused = StoreError::Refused {
+        operation,
+        reason: reason(),
+    };
+    for (error, code, advice) in [
+        (unfit, "-32602", "Correct what it names, and call again"),
+        (refused, "-32603", "tell the person"),
+    ] {
+        bench.desk.store.fail.lock().unwrap().push(error);
+        let (call, _) = bench.ask("c.example", "why").await;
+        let text = bench.finish(call).await;
+        assert!(
+            text.starts_with(code)
+                && text.contains("creating the proposal was refused: too long")
+                && text.contains(advice),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use thiserror::Error;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a proposal that is deleted and created under our hands is tried before that counts as a failure.
 const MAX_RACES: u32 = 3;
+/// Characters of the API server's words that an agent is told.
+const MAX_REASON: usize = 500;
 /// Phases that may end otherwise when the file in force has changed.
 const ENDED: [&str; 3] = ["Conflicted", "Expired", "Failed"];
 
@@ -200,7 +202,10 @@ fn standing(object: &DynamicObject, proposal: &Proposal) -> Standing {
 fn classify(operation: &'static str, error: kube::Error) -> StoreError {
     match &error {
         kube::Error::Api(status) if is_final(status) => {
-            let reason = status.message.clone();
+            let reason = shortened(&status.message);
+            if is_about_the_object(status) {
+                return StoreError::Unfit { operation, reason };
+            }
             if status.code == 403 && reason.contains("exceeded quota") {
                 return StoreError::Limit(format!(
                     "{operation} was refused: {reason}. Wait for a decision first"
@@ -217,5 +222,19 @@ fn classify(operation: &'static str, error: kube::Error) -> StoreError {
 
 /// 401 isn't: the token is renewed while we run.
 fn is_final(status: &Status) -> bool {
-    matches!(status.code, 400 | 403 | 404 | 405 | 409 | 413 | 415 | 422)
+    is_about_the_object(status) || matches!(status.code, 403 | 404 | 405 | 409 | 415)
+}
+
+/// A field that is too large or against a rule (422, 400), an object that is too large for the API server (413) or for
+/// etcd, which has no code of its own.
+fn is_about_the_object(status: &Status) -> bool {
+    matches!(status.code, 400 | 413 | 422) || status.message.contains("request is too large")
+}
+
+/// A refusal may repeat the whole value that it refuses.
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MAX_REASON) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
 }

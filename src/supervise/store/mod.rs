@@ -55,7 +55,15 @@ pub enum StoreError {
     /// A limit that protects the reviewer, in words for the agent.
     #[error("{0}")]
     Limit(String),
-    /// The store refuses this proposal, in words for the agent.
+    /// The store takes no proposal like this one: too large, or against a rule that the caller's check doesn't know.
+    #[error("{operation} was refused: {reason}")]
+    Unfit {
+        /// What was tried.
+        operation: &'static str,
+        /// The store's own words.
+        reason: String,
+    },
+    /// The store takes nothing from us here; another proposal would fare no better.
     #[error("{operation} was refused: {reason}")]
     Refused {
         /// What was tried.

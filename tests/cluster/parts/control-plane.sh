@@ -8,13 +8,26 @@ start_control_plane() {
     --listen-client-urls "http://127.0.0.1:${ports[etcd]}" --advertise-client-urls "http://127.0.0.1:${ports[etcd]}" \
     --listen-peer-urls "http://127.0.0.1:${ports[peer]}" --initial-advertise-peer-urls "http://127.0.0.1:${ports[peer]}" \
     --initial-cluster "test=http://127.0.0.1:${ports[peer]}"
+  # What the operator asks for is compared with the role that the chart gives it.
+  cat > "$state/audit.yaml" <<END
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: Metadata, userGroups: ["system:serviceaccounts:bot-bottle-system"]}
+  - {level: None}
+END
+  # A cluster without the feature shows what the operator's webhook is for.
+  local mutating=true
+  [ -z "${WITHOUT_MUTATING_POLICY:-}" ] || mutating=false
   # The node has no name that resolves here, so logs and exec go by its address.
   start apiserver kube-apiserver --etcd-servers="http://127.0.0.1:${ports[etcd]}" \
     --bind-address="$listen" --advertise-address="$advertise" --secure-port="${ports[apiserver]}" --service-cluster-ip-range=10.96.0.0/16 \
     --tls-cert-file="$state/pki/apiserver.crt" --tls-private-key-file="$state/pki/apiserver.key" --client-ca-file="$state/pki/ca.crt" \
     --service-account-key-file="$state/pki/service-accounts.pub" --service-account-signing-key-file="$state/pki/service-accounts.key" \
-    --service-account-issuer=https://kubernetes.default.svc --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
-    --feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true \
+    --service-account-issuer=https://kubernetes.default.svc --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement \
+    --feature-gates=MutatingAdmissionPolicy=$mutating --runtime-config=admissionregistration.k8s.io/v1beta1=$mutating \
+    --audit-policy-file="$state/audit.yaml" --audit-log-path="$state/log/audit.log" \
     --kubelet-client-certificate="$state/pki/apiserver-to-kubelet.crt" --kubelet-client-key="$state/pki/apiserver-to-kubelet.key" \
     --kubelet-preferred-address-types=InternalIP --allow-privileged=true "${apiserver_options[@]}"
   wait_for 90 "the API server was not ready" kubectl --kubeconfig "$state/admin.kubeconfig" get --raw /readyz

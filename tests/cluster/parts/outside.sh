@@ -20,6 +20,7 @@ start_dns() {
 203.0.113.11 files.example.com
 203.0.113.12 second.example.com
 203.0.113.12 closed.example.com
+203.0.113.12 model.example.com
 2001:db8:113::10 six.example.com
 10.96.0.1 internal.example.com
 203.0.113.10 mixed.example.com

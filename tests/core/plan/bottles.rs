@@ -188,7 +188,11 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
     let rows: [(&str, &str, &str); 12] = [
         ("{agent: {image: x}}", "Incomplete", "spec.agent.kind"),
         ("{agent: {kind: claude}}", "Incomplete", "spec.agent.image"),
-        ("{agent: {kind: codex, image: x}}", "Unsupported", "claude"),
+        (
+            "{agent: {kind: antigravity, image: x}}",
+            "Incomplete",
+            "spec.agent.command",
+        ),
         (
             "{agent: {kind: claude, image: x}, allowlist: ['https://a.example.com']}",
             "InvalidAllowlist",

@@ -201,3 +201,16 @@ fn what_is_no_duration_is_named() {
     assert_eq!(reason, "InvalidSpec");
     assert!(message.contains("spec.proposals.pendingTTL"), "{message}");
 }
+
+#[test]
+fn an_approval_that_is_taken_back_while_its_final_file_is_invalid_is_answered() {
+    let mut world = World::running();
+    world.ask_for("slip", "slip.example.net");
+    world.decide("slip", Decision::Approved).final_file = Some("no-host\n".into());
+    world.settle();
+    assert_eq!(world.phase("slip"), "Pending");
+    world.decide("slip", Decision::Revoked);
+    world.settle();
+    assert_eq!(world.phase("slip"), "Rejected");
+    assert_eq!(decisions(&world).decisions[0].status.as_str(), "rejected");
+}

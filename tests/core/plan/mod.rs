@@ -1,9 +1,11 @@
 //! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
 
 mod bottles;
+mod denials;
 mod lifetimes;
 mod proposals;
 mod routes;
 mod routes_declared;
+mod routes_review;
 mod sealed;
-mod world;
+pub mod world;

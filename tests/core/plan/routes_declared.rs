@@ -191,3 +191,64 @@ fn an_agent_that_leaves_out_the_operators_routes_does_not_lose_them() {
     assert_eq!(world.paths(), ["/model/", "/x/"]);
     assert!(!world.file(names::file::SEAL).contains("secretName"));
 }
+
+#[test]
+fn an_http_server_with_a_token_gets_a_route_and_its_token_stays_in_the_proxy() {
+    use bot_bottle::plan::routes::{Inputs, credentials};
+    let of = |server: &str| {
+        let servers = yaml::from_str(&format!("{{files: {server}}}")).unwrap();
+        let secrets = yaml::from_str("{KEY: {secretName: s, key: k}}").unwrap();
+        credentials(Inputs {
+            routes: &[],
+            secrets: &secrets,
+            servers: &servers,
+            agent: &bot_bottle::api::Agent::default(),
+            kind: bot_bottle::api::AgentKind::Claude,
+            fragments: &[],
+        })
+        .map(|found| serde_json::to_value(found.routes).unwrap()["routes"].clone())
+    };
+    // The query stays in the address that the agent's settings carry.
+    let routes = of("{url: 'https://files.example.com/v1/mcp?team=a', token: KEY}").unwrap();
+    assert_eq!(
+        routes,
+        json!([{
+            "path": "/mcp/files/",
+            "upstream": "https://files.example.com/v1/mcp",
+            "auth": {"scheme": "Bearer", "secret": "KEY"},
+        }])
+    );
+    let plain = of("{url: 'http://files.example.com/mcp', token: KEY}").unwrap();
+    assert_eq!(plain[0]["plain"], true);
+    for without in ["{url: 'https://files.example.com/mcp'}", "{command: files}"] {
+        assert_eq!(of(without).unwrap(), json!([]));
+    }
+    let undeclared = of("{url: 'https://files.example.com/mcp', token: NONE}").unwrap_err();
+    assert!(undeclared.to_string().contains("spec.secrets.NONE"));
+}
+
+#[test]
+fn a_companys_proxy_and_certificates_are_handed_on() {
+    let egress = "egress: {caBundle: company, parentProxy: 'http://proxy.example.com:3128'}";
+    let world = world(&format!("{AGENT}, {egress}"));
+    let file = world.file(names::file::EGRESS);
+    assert!(file.contains("\"parentProxy\": \"http://proxy.example.com:3128\""));
+    let pod = world.pod.clone().unwrap();
+    let spec = pod.spec.unwrap();
+    let of = |name: &str| spec.containers.iter().find(|one| one.name == name).unwrap();
+    let args = of("cred-proxy").args.clone().unwrap();
+    assert_eq!(args, ["cred-proxy", "--ca-bundle", "/run/bottle/ca/ca.crt"]);
+    for (name, expected) in [("cred-proxy", true), ("agent", true), ("egress", false)] {
+        let mut mounts = of(name).volume_mounts.iter().flatten();
+        assert_eq!(mounts.any(|mount| mount.name == "ca"), expected, "{name}");
+    }
+    for wrong in [
+        "https://proxy.example.com",
+        "http://me:pw@proxy.example.com",
+        "http://proxy.example.com/x",
+        "proxy",
+    ] {
+        let world = self::world(&format!("{AGENT}, egress: {{parentProxy: '{wrong}'}}"));
+        assert_eq!(world.ready().1, "InvalidSpec", "{wrong}");
+    }
+}

@@ -27,7 +27,7 @@ fn the_pod_that_we_make_is_sealed() {
 /// JSON pointer into the pod's spec, value set there, what must be found.
 #[test]
 fn every_known_way_to_break_the_seal_is_found() {
-    let agent = "/containers/2";
+    let agent = "/containers/3";
     let rows: Vec<(String, Value, &str)> = vec![
         ("/hostNetwork".into(), json!(true), "hostNetwork"),
         ("/hostPID".into(), json!(true), "hostPID"),
@@ -182,13 +182,13 @@ fn an_agents_uid_of_the_sidecars_is_found_even_when_it_is_the_one_that_was_asked
 #[test]
 fn a_container_more_is_found() {
     let extra = with(|spec| {
-        let mut more = spec.containers[2].clone();
+        let mut more = spec.containers[3].clone();
         more.name = "helper".into();
         spec.containers.push(more);
     });
     assert!(extra.contains(&Leak::ExtraContainer("helper".into())));
     let init = with(|spec| {
-        let mut more = spec.containers[2].clone();
+        let mut more = spec.containers[3].clone();
         more.name = "first".into();
         spec.init_containers.as_mut().unwrap().push(more);
     });
@@ -219,10 +219,10 @@ fn a_volume_that_reaches_out_of_the_pod_is_found() {
 
 #[test]
 fn the_agent_mounts_nothing_that_is_the_sidecars() {
-    for volume in ["token", "state", "config", "secrets"] {
+    for volume in ["token", "state", "config", "secrets", "settings-secrets"] {
         let found = with(|spec| {
             let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
-            spec.containers[2]
+            spec.containers[3]
                 .volume_mounts
                 .as_mut()
                 .unwrap()
@@ -233,7 +233,7 @@ fn the_agent_mounts_nothing_that_is_the_sidecars() {
     for volume in ["seal", "current-config"] {
         let found = with(|spec| {
             let mount = serde_json::from_value(json!({"name": volume, "mountPath": "/x"})).unwrap();
-            spec.containers[2]
+            spec.containers[3]
                 .volume_mounts
                 .as_mut()
                 .unwrap()
@@ -251,4 +251,52 @@ fn the_agent_mounts_nothing_that_is_the_sidecars() {
 fn set(target: &mut Value, pointer: &str, value: Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     target.pointer_mut(parent).unwrap()[last] = value;
+}
+
+#[test]
+fn secrets_are_mounted_where_they_are_needed_and_nowhere_else() {
+    let secrets = "
+  secrets: {A: {secretName: s, key: a}, B: {secretName: s, key: b}}
+  mcpServers: {files: {command: files, env: {KEY: '${SECRET:B}'}}}
+";
+    let mut world = World::new(&format!("{BOTTLE}{secrets}"));
+    world.settle();
+    let pod = world.pod.clone().unwrap();
+    assert_eq!(leaks(&pod, AGENT_UID), []);
+    let spec = pod.spec.unwrap();
+    let names = |volume: &str| -> Vec<String> {
+        let volumes = spec.volumes.iter().flatten();
+        let found = volumes.filter(|one| one.name == volume);
+        found
+            .flat_map(|one| one.projected.clone().unwrap().sources.unwrap())
+            .map(|source| source.secret.unwrap().items.unwrap()[0].path.clone())
+            .collect()
+    };
+    assert_eq!(names("secrets"), ["A", "B"]);
+    assert_eq!(names("settings-secrets"), ["B"]);
+    for (volume, owner) in [("secrets", "cred-proxy"), ("settings-secrets", "prepare")] {
+        let all = spec
+            .init_containers
+            .iter()
+            .flatten()
+            .chain(&spec.containers);
+        for container in all {
+            let mut mounts = container.volume_mounts.iter().flatten();
+            let found = mounts.find(|mount| mount.name == volume);
+            assert_eq!(
+                found.is_some(),
+                container.name == owner,
+                "{}",
+                container.name
+            );
+            // A single file mounted by subPath never changes again.
+            assert!(found.is_none_or(|mount| mount.sub_path.is_none()));
+        }
+    }
+}
+
+#[test]
+fn a_pod_without_its_credential_proxy_is_found() {
+    let found = with(|spec| spec.containers.retain(|one| one.name != "cred-proxy"));
+    assert_eq!(found, [Leak::Missing("cred-proxy")]);
 }

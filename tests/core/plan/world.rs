@@ -169,7 +169,11 @@ impl World {
         self.pod.as_mut().unwrap().status = Some(PodStatus {
             phase: Some("Running".into()),
             init_container_statuses: Some(vec![prepared]),
-            container_statuses: Some(["supervise", "egress", "agent"].map(running).to_vec()),
+            container_statuses: Some(
+                ["supervise", "cred-proxy", "egress", "agent"]
+                    .map(running)
+                    .to_vec(),
+            ),
             ..PodStatus::default()
         });
     }

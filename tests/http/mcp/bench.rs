@@ -4,7 +4,7 @@ use bot_bottle::config_directory;
 use bot_bottle::supervise::call::{Desk, Settings};
 use bot_bottle::supervise::feed::{self, Sources};
 use bot_bottle::supervise::store::queue::{Limits, Queue};
-use bot_bottle::supervise::{State, Waits, server};
+use bot_bottle::supervise::{State, Waits, connections, server};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
@@ -131,6 +131,7 @@ impl Bench {
         tokio::spawn(server::run(
             listener,
             Arc::clone(&state),
+            connections::Limits::default(),
             stop.clone().cancelled_owned(),
         ));
         Self {

@@ -140,7 +140,10 @@ async fn refusals_are_told_and_failures_are_tried_again() {
     for (code, message, expected) in [
         (403, "exceeded quota: proposals", "limit"),
         (403, "another bottle's", "refused"),
-        (422, "spec.justification: Too long", "refused"),
+        (422, "spec.justification: Too long", "unfit"),
+        (413, "Request entity too large", "unfit"),
+        (400, "the body can't be decoded", "unfit"),
+        (500, "etcdserver: request is too large", "unfit"),
         (404, "no such namespace", "refused"),
         (401, "token expired", "failed"),
         (500, "etcd", "failed"),
@@ -150,6 +153,7 @@ async fn refusals_are_told_and_failures_are_tried_again() {
         let kind = match &error {
             StoreError::Limit(words) => words.contains(message).then_some("limit"),
             StoreError::Refused { reason, .. } => (reason == message).then_some("refused"),
+            StoreError::Unfit { reason, .. } => (reason == message).then_some("unfit"),
             StoreError::Failed { .. } => Some("failed"),
         };
         assert_eq!(kind, Some(expected), "{code} {error}");
@@ -188,7 +192,7 @@ async fn a_call_goes_all_the_way_twice() {
     let desk = Arc::new(Desk::new(Arc::new(store), receiver, settings));
     for asked in 1..=2 {
         let question = tools::validate(&hosts("b.example", "docs"), &desk.view()).unwrap();
-        let mut waiting = desk.begin(question);
+        let mut waiting = desk.begin(question).unwrap();
         let name = waiting.proposal.name.clone();
         let calling = Arc::clone(&desk);
         let call = tokio::spawn(async move { calling.wait(&mut waiting).await });
@@ -216,7 +220,9 @@ async fn a_call_goes_all_the_way_twice() {
             final_file: None,
         };
         sender.send(view("a.example", vec![decided])).unwrap();
-        let Ended { outcome, closes } = call.await.unwrap();
+        let Ended {
+            outcome, closes, ..
+        } = call.await.unwrap();
         assert_eq!(outcome.unwrap()["isError"], true);
         let (closed, number) = closes.unwrap();
         desk.close(&closed, number).await;

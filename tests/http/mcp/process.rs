@@ -4,13 +4,37 @@ use super::bench::{Client, Directories, PATIENCE, hosts};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-struct Program {
-    child: Child,
-    client: Client,
+pub struct Program {
+    pub child: Child,
+    pub client: Client,
+    log: Arc<Mutex<String>>,
+}
+
+impl Program {
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.child.id().unwrap()).unwrap()
+    }
+
+    /// Ends it by SIGTERM; its exit code and all that it logged.
+    pub async fn end(mut self) -> (Option<i32>, String) {
+        let id = nix::unistd::Pid::from_raw(self.id());
+        nix::sys::signal::kill(id, nix::sys::signal::SIGTERM).unwrap();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it doesn't end")
+            .unwrap();
+        // The pipe's end comes after the program's.
+        while Arc::strong_count(&self.log) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let log = self.log.lock().unwrap().clone();
+        (status.code(), log)
+    }
 }
 
 fn command(directories: &Directories) -> Command {
@@ -33,7 +57,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-async fn start(directories: &Directories, flags: &[&str]) -> Program {
+pub async fn start(directories: &Directories, flags: &[&str]) -> Program {
     let port = free_port();
     let mut child = command(directories)
         .args(flags)
@@ -54,11 +78,18 @@ async fn start(directories: &Directories, flags: &[&str]) -> Program {
         .await
         .expect("it doesn't serve");
     // Read on, or the program could not write.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let log = Arc::<Mutex<String>>::default();
+    let kept = Arc::clone(&log);
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            kept.lock().unwrap().push_str(&(line + "\n"));
+        }
+    });
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
     Program {
         child,
         client: Client { address },
+        log,
     }
 }
 
@@ -123,17 +154,12 @@ async fn a_proposal_survives_a_killed_server_and_is_answered_by_the_next_one() {
 #[tokio::test]
 async fn sigterm_answers_waiting_calls_and_exits_with_143() {
     let directories = Directories::new("a.example\n");
-    let mut program = start(&directories, &[]).await;
+    let program = start(&directories, &[]).await;
     let call = tokio::spawn(program.client.ask(hosts("b.example", "docs")));
     directories.proposals(1).await;
-    let pid = i32::try_from(program.child.id().unwrap()).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGTERM).unwrap();
+    let (code, _) = program.end().await;
     assert!(call.await.unwrap().0.starts_with("status: pending"));
-    let status = tokio::time::timeout(PATIENCE, program.child.wait())
-        .await
-        .expect("it doesn't end")
-        .unwrap();
-    assert_eq!(status.code(), Some(143));
+    assert_eq!(code, Some(143));
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ impl Bench {
         allowlist: &str,
         why: &str,
     ) -> (tokio::task::JoinHandle<Ended>, String) {
-        let mut waiting = self.desk.begin(self.question(allowlist, why));
+        let mut waiting = self.desk.begin(self.question(allowlist, why)).unwrap();
         let name = waiting.proposal.name.clone();
         let desk = Arc::clone(&self.desk);
         let call = tokio::spawn(async move { desk.wait(&mut waiting).await });

@@ -2,6 +2,7 @@
 
 use super::format::{DecisionFile, ProposalFile};
 use crate::config::decisions::Decided;
+use crate::failpoint::stop_at;
 use crate::telemetry::chain;
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
@@ -91,12 +92,16 @@ impl Directory {
         let draft = self.root.join(format!(".{}{DRAFT}", proposal.name));
         let write = || {
             let mut file = File::create(&draft)?;
+            stop_at("queue-draft");
             file.write_all(&serde_json::to_vec_pretty(proposal)?)?;
             file.write_all(b"\n")?;
+            stop_at("queue-written");
             file.sync_all()?;
+            stop_at("queue-synced");
             fs::rename(&draft, &path)
         };
         write().map_err(failed("write", &path))?;
+        stop_at("queue-renamed");
         sync(&self.root)
     }
 
@@ -152,6 +157,7 @@ impl Directory {
         };
         match self.proposal(name)? {
             Some((proposal, Place::Open)) => {
+                stop_at("queue-decided");
                 Ok(Some(decision.decided(name, &proposal.proposed_file)?))
             }
             Some((_, Place::Archived)) => {
@@ -195,8 +201,11 @@ impl Directory {
     /// Moves an answered proposal and its decision away. The proposal goes first: the other order would leave one that
     /// looks undecided if we stop in between.
     pub fn archive(&self, name: &str) -> Result<(), QueueError> {
+        stop_at("queue-answered");
         rename(&self.root, &self.archive, &format!("{name}{PROPOSAL}"))?;
+        stop_at("queue-half-archived");
         rename(&self.root, &self.archive, &format!("{name}{DECISION}"))?;
+        stop_at("queue-archived");
         sync(&self.archive)?;
         sync(&self.root)
     }

@@ -1,0 +1,6 @@
+# An agent's image for kind: claude. Not root: the base's user node has uid 1000, the agent's default, and a line in passwd.
+ARG BASE=node:24-bookworm-slim
+FROM ${BASE}
+RUN npm install --global --no-audit --no-fund @anthropic-ai/claude-code@2.1.329 && npm cache clean --force
+USER node
+WORKDIR /home/node

@@ -1,0 +1,252 @@
+//! The operator's role against what it asks for, as the API server has written it down: no verb is missing, none is spare.
+
+use crate::{
+    process::{Operator, PATIENCE},
+    proposals::{decide, question, with},
+    support::{
+        cluster::{OPERATOR, OPERATOR_NAMESPACE, Space},
+        eventually,
+        rest::{
+            accepted,
+            path::{ACCOUNTS, BOTTLES, CONFIG_MAPS, LEASES, PODS, PROPOSALS},
+        },
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+};
+
+/// `verb resource.group/subresource`
+type Right = String;
+
+/// Rights that are asked for inside other requests; the requests that would fail without them are in the workout.
+///
+/// Making the `RoleBinding` takes `bind`; making an object whose owner reference blocks the owner's deletion takes
+/// `update` of its finalizers, since this API server runs the plugin `OwnerReferencesPermissionEnforcement`.
+const IMPLIED: [&str; 2] = [
+    "bind clusterroles.rbac.authorization.k8s.io",
+    "update bottles.bot-bottle.dev/finalizers",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_uses_every_verb_of_its_role_and_no_other() {
+    let space = Space::new().await;
+    let system = space.admin.elsewhere(OPERATOR_NAMESPACE);
+    let lease = "operator-under-audit";
+    drop(system.delete(LEASES, lease).await);
+    let named = json!({"rules": [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [OPERATOR, lease], "verbs": ["get", "update"]},
+    ]});
+    let roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles";
+    accepted(
+        "a second lease",
+        system
+            .merge(roles, &format!("{OPERATOR}-lease"), named)
+            .await,
+    );
+    let arguments = ["--lease", lease, "--lease-namespace", OPERATOR_NAMESPACE];
+    let operator = Operator::start(&space, "audited", &arguments, "").await;
+    operator.is("leading").await;
+    work_out(&space).await;
+
+    let granted = granted(&space).await;
+    let asked = eventually(
+        "the API server has written all of it down",
+        PATIENCE,
+        async || {
+            let (used, _) = audited(&space);
+            let missing: Vec<_> = granted.difference(&used).collect();
+            missing.is_empty().then_some(())
+        },
+    );
+    let in_time = tokio::time::timeout(PATIENCE / 3, asked).await;
+    let (used, refused) = audited(&space);
+    let spare: Vec<_> = granted.difference(&used).collect();
+    assert!(in_time.is_ok(), "the role has what nobody uses: {spare:?}");
+    let beyond: Vec<_> = used.difference(&granted).collect();
+    assert!(beyond.is_empty(), "used, but in no rule: {beyond:?}");
+    assert!(refused.is_empty(), "refused by role: {refused:?}");
+}
+
+/// All that an operator ever does.
+async fn work_out(space: &Space) {
+    let admin = &space.admin;
+    let alice = space.reviewer("alice").await.requests;
+    let bottle = |name: &str| {
+        json!({
+            "apiVersion": "bot-bottle.dev/v1alpha1",
+            "kind": "Bottle",
+            "metadata": {"name": name},
+            "spec": {
+                "agent": {"kind": "custom", "image": "none.invalid/none", "command": ["true"]},
+                "proposals": {"retention": "1s"},
+            },
+        })
+    };
+    let there = async |path: &str, name: &str| {
+        eventually(name, PATIENCE, async || admin.get(path, name).await.ok()).await
+    };
+    let gone = async |path: &str, name: &str| {
+        eventually(&format!("{name} is gone"), PATIENCE, async || {
+            admin
+                .get(path, name)
+                .await
+                .err()
+                .filter(|status| status.code == 404)
+        })
+        .await
+    };
+    let made = accepted("a Bottle", admin.create(BOTTLES, &bottle("demo")).await);
+    there(PODS, "demo-bottle").await;
+
+    for (name, decision) in [("demo-1", "Approved"), ("demo-2", "Rejected")] {
+        let justification = json!(format!("for {name}"));
+        let asked = with(
+            question("demo", name),
+            &[
+                ("/spec/bottleUID", made["metadata"]["uid"].clone()),
+                ("/spec/justification", justification),
+            ],
+        );
+        accepted("a question", admin.create(PROPOSALS, &asked).await);
+        eventually(name, PATIENCE, async || {
+            let stored = admin.get(PROPOSALS, name).await.ok()?;
+            (stored["status"]["phase"] == "Pending").then_some(())
+        })
+        .await;
+        decide(&alice, name, decision).await;
+    }
+    gone(PROPOSALS, "demo-2").await;
+
+    let resources = json!({"spec": {"agent": {"resources": {"requests": {"cpu": "10m"}}}}});
+    accepted(
+        "other resources",
+        admin.merge(BOTTLES, "demo", resources).await,
+    );
+    // An Event that is told again is counted: by a patch.
+    for _ in 0..2 {
+        for mode in ["Suspended", "Running"] {
+            let mode_spec = json!({"spec": {"operatingMode": mode}});
+            accepted(mode, admin.merge(BOTTLES, "demo", mode_spec).await);
+            if mode == "Running" {
+                there(PODS, "demo-bottle").await;
+            } else {
+                gone(PODS, "demo-bottle").await;
+            }
+        }
+    }
+    let foreign =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other-bottle"}});
+    accepted(
+        "a foreign ConfigMap",
+        admin.create(CONFIG_MAPS, &foreign).await,
+    );
+    accepted("its Bottle", admin.create(BOTTLES, &bottle("other")).await);
+    eventually("the clash is told", PATIENCE, async || {
+        let stored = admin.get(BOTTLES, "other").await.ok()?;
+        stored["status"]
+            .to_string()
+            .contains("NameTaken")
+            .then_some(())
+    })
+    .await;
+    for name in ["demo", "other"] {
+        accepted("deleted", admin.delete(BOTTLES, name).await);
+    }
+    gone(ACCOUNTS, "bottle-supervise").await;
+}
+
+/// What the chart's roles give to the operator.
+async fn granted(space: &Space) -> BTreeSet<Right> {
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let system = space.admin.elsewhere(OPERATOR_NAMESPACE);
+    let mut rights = BTreeSet::new();
+    for (path, name) in [
+        (
+            format!("{rbac}/clusterroles"),
+            format!("{OPERATOR}.{OPERATOR_NAMESPACE}"),
+        ),
+        (
+            format!("{rbac}/clusterroles"),
+            format!("{OPERATOR}-classes.{OPERATOR_NAMESPACE}"),
+        ),
+        (
+            format!("{rbac}/namespaces/{{}}/roles"),
+            format!("{OPERATOR}-lease"),
+        ),
+    ] {
+        let role = accepted(&name, system.get(&path, &name).await);
+        let words = |rule: &Value, key: &str| -> Vec<String> {
+            serde_json::from_value(rule[key].clone()).expect("a list of words")
+        };
+        for rule in role["rules"].as_array().expect("rules") {
+            for group in words(rule, "apiGroups") {
+                for resource in words(rule, "resources") {
+                    let (resource, sub) = resource.split_once('/').unwrap_or((&resource, ""));
+                    for verb in words(rule, "verbs") {
+                        rights.insert(right(&verb, &group, resource, sub));
+                    }
+                }
+            }
+        }
+    }
+    for implied in IMPLIED {
+        assert!(rights.remove(implied), "{implied}: not in the role");
+    }
+    rights
+}
+
+fn right(verb: &str, group: &str, resource: &str, subresource: &str) -> Right {
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if subresource.is_empty() { "" } else { "/" };
+    format!("{verb} {resource}{dot}{group}{slash}{subresource}")
+}
+
+/// What the operator of this test asked for, and what of it was refused by role.
+fn audited(space: &Space) -> (BTreeSet<Right>, BTreeSet<Right>) {
+    let state = std::env::var_os("BOT_BOTTLE_STATE_DIR").expect("the cluster's own directory");
+    let log = fs::File::open(PathBuf::from(state).join("log/audit.log")).expect("an audit log");
+    let (mut used, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    let account = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR}");
+    for line in BufReader::new(log).lines() {
+        let Ok(event) = serde_json::from_str::<Value>(&line.expect("a line")) else {
+            continue;
+        };
+        let object = &event["objectRef"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let namespace = text(&object["namespace"]);
+        let ours = namespace == space.namespace
+            || object["resource"] == "bottleclasses"
+            || (namespace == OPERATOR_NAMESPACE && object["resource"] == "leases");
+        if !ours || event["user"]["username"] != account.as_str() {
+            continue;
+        }
+        let of = |verb: &str| {
+            right(
+                verb,
+                &text(&object["apiGroup"]),
+                &text(&object["resource"]),
+                &text(&object["subresource"]),
+            )
+        };
+        let verb = text(&event["verb"]);
+        match event["responseStatus"]["code"].as_u64() {
+            Some(403) if event["annotations"]["authorization.k8s.io/decision"] == "forbid" => {
+                refused.insert(of(&verb));
+            }
+            // An apply that makes the object needs both.
+            Some(201) if verb == "patch" => {
+                used.extend([of("patch"), of("create")]);
+            }
+            _ => {
+                used.insert(of(&verb));
+            }
+        }
+    }
+    (used, refused)
+}
