@@ -53,6 +53,7 @@ use target::Target;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+pub(crate) use options::fixed;
 pub use options::{Error, Options, main};
 pub use policy::PolicyError;
 pub use resolve::{Dns, Fixed, LookupError, Resolve};
