@@ -101,6 +101,10 @@ pub mod path {
     pub const CA: &str = "/run/bottle/ca";
     /// That file.
     pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
+    /// Memory volume that `supervise` and the engine Pipelock share: its config, and `supervise` as its keeper.
+    pub const PIPELOCK: &str = "/run/bottle/pipelock";
+    /// `supervise` in it.
+    pub const PIPELOCK_KEEPER: &str = "/run/bottle/pipelock/supervise";
     /// Memory volume that `prepare` writes and the agent's container reads: `seal` and its instructions.
     pub const SEAL: &str = "/run/bottle/seal";
     /// The `seal` program in the agent's container.
@@ -162,3 +166,6 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// Reason of the Event about a new question; people who named a webhook get the same words there.
+pub const NOTICE_PENDING: &str = "ProposalPending";

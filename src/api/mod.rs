@@ -38,4 +38,4 @@ pub use program::{
 pub use proposal::{Decision, Proposal, ProposalSpec, Tool};
 pub use proposal_status::{ProposalPhase, ProposalSidecar, ProposalStatus};
 pub use schema::Condition;
-pub use status::{BottlePhase, BottleStatus, Denial, Sidecar};
+pub use status::{BottlePhase, BottleStatus, Denial, DenialsTold, Sidecar};

@@ -1,6 +1,7 @@
 //! `Bottle.status`.
 
 use super::schema::{self, Condition};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct BottleStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
+    /// The last Event about hosts that the agent was refused; no other follows for some minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denials_told: Option<DenialsTold>,
     /// What the bottle's own sidecar reports; nobody else writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecar: Option<Sidecar>,
@@ -91,14 +95,31 @@ pub struct Sidecar {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Denial {
-    /// The host, as the agent wrote it.
-    #[schemars(length(max = 300))]
+    /// The host, as the agent wrote it, in lower case. An agent chooses it, so it is nothing but the letters of one.
+    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9._:\[\]-]*$"))]
     pub host: String,
     /// The port.
     pub port: u16,
-    /// Why it was refused.
-    #[schemars(length(max = 128))]
+    /// Why it was refused, in one word: HostNotListed, PortNotListed, AddressLiteral, InternalAddress, HostsDisagree,
+    /// H2c, NotTls, OtherName.
+    #[schemars(length(max = 64), regex(pattern = "^[A-Za-z0-9]*$"))]
     pub reason: String,
-    /// How often.
+    /// How often, up to when it was reported.
     pub count: u64,
+    /// The last time, up to when it was reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last_at: Option<Timestamp>,
+}
+
+/// The last Event about refused hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DenialsTold {
+    /// When it was made.
+    #[schemars(schema_with = "schema::time")]
+    pub at: Timestamp,
+    /// The last refusal in it.
+    #[schemars(schema_with = "schema::time")]
+    pub until: Timestamp,
 }

@@ -6,9 +6,12 @@ use bot_bottle::{
         self, Scope,
         health::Health,
         lease::{self, Election, Fence, Timing},
+        metrics::{Counted, Metrics},
+        tell::Teller,
+        webhook,
     },
     names,
-    plan::settings::Settings,
+    plan::settings::{Pipelock, Settings},
     telemetry::{self, chain},
     yaml,
 };
@@ -23,6 +26,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Parser)]
 #[command(version, about = "Operator of bot-bottle: seals coding agents in pods")]
@@ -51,6 +56,12 @@ struct Run {
     /// `imagePullPolicy` of that image.
     #[arg(long, default_value = "IfNotPresent")]
     supervise_pull_policy: String,
+    /// Image of pipelock, for Bottles that name it as their engine.
+    #[arg(long)]
+    pipelock_image: Option<String>,
+    /// The program in that image.
+    #[arg(long, default_value = "/pipelock")]
+    pipelock_program: String,
     /// A range of the cluster's own addresses (pods, services, nodes) that no bottle may reach; repeat it.
     #[arg(long = "cluster-range")]
     cluster_ranges: Vec<IpNet>,
@@ -66,8 +77,26 @@ struct Run {
     /// ClusterRole that the sidecars' account gets.
     #[arg(long, default_value = names::SIDECAR_CLUSTER_ROLE)]
     sidecar_role: String,
+    /// File with a URL to which each new question is posted, in the shape that Slack takes.
+    #[arg(long)]
+    notify_url_file: Option<PathBuf>,
     #[command(flatten)]
     lease: LeaseArguments,
+    #[command(flatten)]
+    webhook: WebhookArguments,
+}
+
+#[derive(Args)]
+struct WebhookArguments {
+    /// Where the admission webhook is served that fills in who decided; without it there is none.
+    #[arg(long, requires = "webhook_configuration", requires = "webhook_host")]
+    webhook: Option<SocketAddr>,
+    /// MutatingWebhookConfiguration that gets this operator's certificate.
+    #[arg(long)]
+    webhook_configuration: Option<String>,
+    /// Host by which the API server reaches the webhook.
+    #[arg(long)]
+    webhook_host: Option<String>,
 }
 
 #[derive(Args)]
@@ -126,16 +155,25 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         supervise_image: arguments.supervise_image,
         pull_policy: arguments.supervise_pull_policy,
         deny: arguments.cluster_ranges,
+        pipelock: arguments.pipelock_image.map(|image| Pipelock {
+            image,
+            program: arguments.pipelock_program,
+        }),
         builtin: match &arguments.builtin {
             Some(path) => yaml::from_str(&std::fs::read_to_string(path)?)?,
             None => api::BottleClassSpec::default(),
         },
     };
+    let metrics = Arc::new(Metrics::default());
     let options = cluster::Options {
         settings,
         namespaces: arguments.namespaces,
         sidecar_role: arguments.sidecar_role,
         instance: Some(arguments.lease.identity.clone()),
+        teller: arguments
+            .notify_url_file
+            .map(|file| Teller::start(file, metrics.clone())),
+        metrics: metrics.clone(),
     };
     let scopes = Scope::of(&options.namespaces).len();
     let timing = Timing {
@@ -149,8 +187,8 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         let _ = stop.send(true);
     });
     let listener = TcpListener::bind(arguments.health).await?;
-    let server =
-        axum::serve(listener, pages(health.clone())).with_graceful_shutdown(until(stopped.clone()));
+    let server = axum::serve(listener, pages(health.clone(), metrics))
+        .with_graceful_shutdown(until(stopped.clone()));
     tokio::spawn(async move { server.await });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -158,6 +196,24 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         "operator starts"
     );
     let config = kube::Config::infer().await?;
+    if let (Some(address), Some(configuration), Some(host)) = (
+        arguments.webhook.webhook,
+        arguments.webhook.webhook_configuration,
+        arguments.webhook.webhook_host,
+    ) {
+        let place = webhook::Where {
+            configuration,
+            host,
+            identity: arguments.lease.identity.clone(),
+        };
+        let listener = TcpListener::bind(address).await?;
+        let client = kube::Client::try_from(config.clone())?;
+        tokio::spawn(async move {
+            if let Err(error) = webhook::run(client, listener, place).await {
+                tracing::error!(error = %chain(&error), "the webhook ended; decisions may be refused");
+            }
+        });
+    }
     let Some(lease) = &arguments.lease.lease else {
         return work(config, options, Fence::open(), &health, until(stopped)).await;
     };
@@ -177,13 +233,25 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
-    let ended = tokio::select! {
-        ended = work(config, options, fence, &health, until(stopped)) => ended,
+    // A task of its own: a plan that takes long must not hold up a renewal.
+    let (finish, finished) = watch::channel(false);
+    let mut kept = tokio::spawn(async move {
+        let lost = tokio::select! {
+            lost = election.keep() => Some(lost),
+            () = until(finished) => None,
+        };
+        election.give_back().await;
+        lost
+    });
+    tokio::select! {
+        ended = work(config, options, fence, &health, until(stopped)) => {
+            finish.send_replace(true);
+            kept.await?;
+            ended
+        }
         // What it knows is of the past now: the next start begins anew.
-        lost = election.keep() => Err(lost.into()),
-    };
-    election.give_back().await;
-    ended
+        lost = &mut kept => lost?.map_or(Ok(()), |lost| Err(lost.into())),
+    }
 }
 
 /// Reconciles, as long as `fence` lets it.
@@ -195,6 +263,7 @@ async fn work(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error>> {
     let client = kube::client::ClientBuilder::try_from(config)?
+        .with_layer(&Counted(options.metrics.clone()))
         .with_layer(&fence)
         .build();
     let when_ready = || {
@@ -206,9 +275,21 @@ async fn work(
     Ok(())
 }
 
-/// `/healthz` answers while the process serves at all; `/readyz` says whether it works or could take over.
-fn pages(health: Arc<Health>) -> axum::Router {
-    use axum::{http::StatusCode, routing::get};
+/// `/healthz` answers while the process serves at all; `/readyz` says whether it works or could take over; `/metrics`
+/// is for Prometheus.
+fn pages(health: Arc<Health>, metrics: Arc<Metrics>) -> axum::Router {
+    use axum::{
+        http::{StatusCode, header::CONTENT_TYPE},
+        response::IntoResponse as _,
+        routing::get,
+    };
+    let leads = health.clone();
+    let counted = move || async move {
+        metrics.page(leads.is_leading()).map_or_else(
+            |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            |page| ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
+        )
+    };
     let is_ready = move || async move {
         match health.ready(lease::clock()) {
             Ok(role) => (StatusCode::OK, format!("ok: {role}\n")),
@@ -218,6 +299,7 @@ fn pages(health: Arc<Health>) -> axum::Router {
     axum::Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(is_ready))
+        .route("/metrics", get(counted))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

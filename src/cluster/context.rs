@@ -1,8 +1,9 @@
 //! What every reconcile shares: the client, the caches, the operator's settings.
 
-use super::{caches::Caches, notify::Notifier, visible::Visible};
+use super::{caches::Caches, metrics::Metrics, notify::Notifier, tell::Teller, visible::Visible};
 use crate::plan::settings::Settings;
 use kube::Client;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Shared by all reconciles.
@@ -13,6 +14,9 @@ pub struct Context {
     /// ClusterRole that the sidecars' account is bound to.
     pub(super) sidecar_role: String,
     pub(super) notifier: Notifier,
+    /// Tells people of new questions, when they asked for it.
+    pub(super) teller: Option<Teller>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) visible: Visible,
     /// Whether the caches are filled. Many wait for this; a store's own `wait_until_ready` wakes only one of them.
     pub(super) filled: watch::Receiver<bool>,

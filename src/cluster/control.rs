@@ -2,14 +2,17 @@
 
 use super::{
     Context, Error, Scope, apply,
-    caches::{Caches, Feeds},
+    caches::Caches,
     gone,
+    metrics::{Metrics, Snapshot},
     notify::Notifier,
     observe, shared,
+    tell::Teller,
     visible::Visible,
+    wake::{bottle_ref, wake},
 };
 use crate::{
-    api::{Bottle, BottleClass, Proposal},
+    api::Bottle,
     names,
     plan::{self, settings::Settings},
     proposal::notice::Notice,
@@ -17,11 +20,6 @@ use crate::{
 };
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
-    networking::v1::NetworkPolicy,
-    rbac::v1::RoleBinding,
-};
 use kube::{
     Client, Resource, ResourceExt as _,
     core::DeserializeGuard,
@@ -32,7 +30,11 @@ use kube::{
         watcher,
     },
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// Reconciles that run at once; each is a handful of requests, and two cores serve about this many.
@@ -44,7 +46,7 @@ const SWEEP: Duration = Duration::from_secs(3600);
 /// How soon to try again after a failure.
 const RETRY: Duration = Duration::from_secs(5);
 
-type Guarded = DeserializeGuard<Bottle>;
+pub(super) type Guarded = DeserializeGuard<Bottle>;
 
 /// What the operator was told at its start.
 #[derive(Clone, Debug)]
@@ -57,6 +59,10 @@ pub struct Options {
     pub sidecar_role: String,
     /// This very operator among several, for its Events.
     pub instance: Option<String>,
+    /// Tells people of new questions.
+    pub teller: Option<Teller>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs the operator until `shutdown`. `ready` is called once for each scope whose caches are filled.
@@ -91,12 +97,19 @@ async fn run_scope(
         caches,
         settings: options.settings,
         sidecar_role: options.sidecar_role,
+        teller: options.teller,
+        metrics: options.metrics,
         visible: Visible::default(),
         client: client.clone(),
     });
     let controller = Controller::new(scope.api::<Guarded>(&client), watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
     let bottles = controller.store();
+    context.metrics.watch(Snapshot {
+        bottles: bottles.clone(),
+        proposals: context.caches.proposals.clone(),
+        now: clock,
+    });
     let worked = wake(controller, feeds, &bottles)
         .run(reconcile, on_error, context.clone())
         .for_each(|result| {
@@ -114,53 +127,6 @@ async fn run_scope(
         (filled, ()) = async { futures::join!(filled, worked) } => filled,
         () = left_behind => Ok(()),
     }
-}
-
-/// Which changes concern which Bottles.
-fn wake(
-    controller: Controller<Guarded>,
-    feeds: Feeds,
-    bottles: &Store<Guarded>,
-) -> Controller<Guarded> {
-    let in_namespace = || {
-        let bottles = bottles.clone();
-        move |namespace: Option<String>| {
-            let state = bottles.state();
-            let found: Vec<_> = state
-                .iter()
-                .filter(|bottle| bottle.namespace() == namespace)
-                .map(|bottle| ObjectRef::from_obj(&**bottle))
-                .collect();
-            found
-        }
-    };
-    let (accounts, bindings, policies) = (in_namespace(), in_namespace(), in_namespace());
-    let class_users = bottles.clone();
-    controller
-        .watches_stream(feeds.proposals, |proposal: DeserializeGuard<Proposal>| {
-            let namespace = proposal.namespace();
-            proposal
-                .0
-                .ok()
-                .map(|proposal| bottle_ref(&proposal.spec.bottle, namespace))
-        })
-        .watches_stream(
-            feeds.classes,
-            move |class: DeserializeGuard<BottleClass>| users(&class_users, &class.name_any()),
-        )
-        .watches_stream(feeds.pods, |pod: Pod| owner(&pod))
-        .watches_stream(feeds.config_maps, |config_map: ConfigMap| {
-            owner(&config_map)
-        })
-        .watches_stream(feeds.service_accounts, move |object: ServiceAccount| {
-            accounts(object.namespace())
-        })
-        .watches_stream(feeds.role_bindings, move |object: RoleBinding| {
-            bindings(object.namespace())
-        })
-        .watches_stream(feeds.network_policies, move |object: NetworkPolicy| {
-            policies(object.namespace())
-        })
 }
 
 async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -198,10 +164,14 @@ async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let Some(seen) = observe::observe(&context, bottle) else {
         return Ok(Action::requeue(CATCH_UP));
     };
-    match work(&context, bottle, seen).await {
+    let (_running, began) = (context.metrics.begins(), Instant::now());
+    let result = match work(&context, bottle, seen).await {
         Err(error) if error.is_gone() => Ok(Action::await_change()),
         other => other,
-    }
+    };
+    let outcome = if result.is_ok() { "ok" } else { "error" };
+    context.metrics.reconciled(outcome, began.elapsed());
+    result
 }
 
 async fn work(context: &Context, bottle: &Bottle, seen: observe::Seen) -> Result<Action, Error> {
@@ -266,6 +236,7 @@ fn after(
             );
         }
         Err(controller::Error::QueueError(error)) => {
+            context.metrics.watch_failed();
             tracing::warn!(error = %telemetry::chain(&error), "a watch failed; it starts again");
         }
         // on_error has said it.
@@ -288,34 +259,6 @@ async fn remind(context: Arc<Context>, bottles: Store<Guarded>) {
             }
         }
     }
-}
-
-fn bottle_ref(name: &str, namespace: Option<String>) -> ObjectRef<Guarded> {
-    let reference = ObjectRef::new(name);
-    match namespace {
-        Some(namespace) => reference.within(&namespace),
-        None => reference,
-    }
-}
-
-fn owner<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
-    let name = object.meta().labels.as_ref()?.get(names::LABEL_BOTTLE)?;
-    Some(bottle_ref(name, object.meta().namespace.clone()))
-}
-
-fn users(bottles: &Store<Guarded>, class: &str) -> Vec<ObjectRef<Guarded>> {
-    let uses = |bottle: &&Arc<Guarded>| {
-        bottle
-            .0
-            .as_ref()
-            .is_ok_and(|bottle| bottle.spec.class.as_deref() == Some(class))
-    };
-    bottles
-        .state()
-        .iter()
-        .filter(uses)
-        .map(|bottle| ObjectRef::from_obj(&**bottle))
-        .collect()
 }
 
 #[expect(

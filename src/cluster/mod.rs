@@ -8,11 +8,15 @@ mod gone;
 pub mod health;
 mod index;
 pub mod lease;
+pub mod metrics;
 mod notify;
 mod observe;
 mod scope;
 mod shared;
+pub mod tell;
 mod visible;
+mod wake;
+pub mod webhook;
 
 pub use context::Context;
 pub use control::{Options, run};

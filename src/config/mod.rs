@@ -3,7 +3,9 @@
 pub mod address;
 pub mod allowlist;
 pub mod decisions;
+pub mod denials;
 pub mod egress;
+pub mod pipelock;
 pub mod proposal_name;
 pub mod routes;
 pub mod seal;

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::sync::watch;
 
-pub use state::{watch_state, write_hash};
+pub(crate) use state::replace;
+pub use state::{watch_denials, watch_state, write_denials, write_hash};
 
 /// Largest file that is read: what a `ConfigMap` can hold.
 const MAX_FILE: u64 = 1 << 20;

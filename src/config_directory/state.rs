@@ -1,21 +1,54 @@
-//! `<role>.hash` in the state directory: the config that each sidecar enforces.
+//! The state directory: `<role>.hash`, the config that each sidecar enforces, and what egress refused last.
 
 use super::{Error, follow};
+use crate::api::Denial;
+use crate::config::denials;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use tokio::sync::watch;
 
 /// How the names of the files end.
 const SUFFIX: &str = ".hash";
+/// The file of the last refusals.
+const DENIALS: &str = "denials.json";
 
 /// Says that `role` enforces `hash`. A reader sees the old file or the new one, nothing between.
 pub fn write_hash(directory: &Path, role: &str, hash: &str) -> Result<(), Error> {
-    let path = directory.join(format!("{role}{SUFFIX}"));
-    // A leading dot and another end: never taken for a role's file.
-    let draft = directory.join(format!(".{role}{SUFFIX}.new"));
-    std::fs::write(&draft, hash)
+    replace(directory, &format!("{role}{SUFFIX}"), hash)
+}
+
+/// Says what egress refused last, newest first.
+pub fn write_denials(directory: &Path, denials: &[Denial]) -> Result<(), Error> {
+    replace(directory, DENIALS, &denials::render(denials))
+}
+
+/// Writes a file of the directory; a reader sees the old one or the new one, nothing between.
+pub(crate) fn replace(directory: &Path, name: &str, content: &str) -> Result<(), Error> {
+    let path = directory.join(name);
+    // A leading dot and another end: never taken for the file itself.
+    let draft = directory.join(format!(".{name}.new"));
+    std::fs::write(&draft, content)
         .and_then(|()| std::fs::rename(&draft, &path))
         .map_err(|source| Error::Write { path, source })
+}
+
+/// What egress refused last, now and after each change. Must be called in a Tokio runtime; ends when the last
+/// receiver is dropped.
+pub fn watch_denials(directory: &Path) -> Result<watch::Receiver<Vec<Denial>>, Error> {
+    follow(
+        directory,
+        read_denials,
+        "Keeping the old refusals: the new ones can't be read",
+    )
+}
+
+fn read_denials(directory: &Path) -> Result<Vec<Denial>, Error> {
+    match super::read_file(&directory.join(DENIALS)) {
+        Ok(text) => Ok(denials::parse(&text)),
+        Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        Err(error) => Err(error),
+    }
 }
 
 /// The hashes by role, now and after each change. Must be called in a Tokio runtime; ends when the last receiver is

@@ -145,8 +145,8 @@ fn prepare(
     }
     let mut query = parts.uri.query().map(str::to_owned);
     if let (Some(secret), Some((_, inject))) = (secret, &route.auth) {
-        inject.into_headers(secret, &mut parts.headers);
-        query = inject.into_query(secret, query.as_deref()).or(query);
+        inject.write_header(secret, &mut parts.headers);
+        query = inject.write_query(secret, query.as_deref()).or(query);
     }
     let target = match query {
         Some(query) => format!("{path}?{query}"),

@@ -48,7 +48,7 @@ impl Inject {
     }
 
     /// Puts the secret into the headers, instead of whatever the client has sent there.
-    pub fn into_headers(&self, secret: &Secret, headers: &mut HeaderMap) {
+    pub fn write_header(&self, secret: &Secret, headers: &mut HeaderMap) {
         let secret = secret.reveal();
         let (name, value) = match self {
             Self::Word(word) => (AUTHORIZATION, format!("{word} {secret}")),
@@ -72,7 +72,7 @@ impl Inject {
     }
 
     /// The query with the secret in it; none: the query stays as it is.
-    pub fn into_query(&self, secret: &Secret, query: Option<&str>) -> Option<String> {
+    pub fn write_query(&self, secret: &Secret, query: Option<&str>) -> Option<String> {
         let Self::Query(name) = self else { return None };
         let mut out = without_parameter(query.unwrap_or_default(), name);
         if !out.is_empty() {
@@ -147,7 +147,7 @@ mod tests {
             name.parse::<HeaderName>().unwrap(),
             HeaderValue::from_static("theirs"),
         );
-        inject(auth).into_headers(&Secret::new(secret), &mut headers);
+        inject(auth).write_header(&Secret::new(secret), &mut headers);
         assert_eq!(headers.len(), 1);
         let value = headers.remove(name).unwrap();
         assert!(value.is_sensitive());
@@ -183,7 +183,7 @@ mod tests {
     fn the_parameter_is_the_only_one_of_its_name_and_encoded() {
         let auth = inject(r#"{"query":"api_key","secret":"A"}"#);
         let secret = Secret::new("a b&c=é");
-        let query = |query| auth.into_query(&secret, query).unwrap();
+        let query = |query| auth.write_query(&secret, query).unwrap();
         let ours = "api_key=a%20b%26c%3D%C3%A9";
         assert_eq!(query(None), ours);
         assert_eq!(query(Some("x=1&y=%26")), format!("x=1&y=%26&{ours}"));
@@ -194,11 +194,11 @@ mod tests {
             "a=1;api_key=2",
             "api_key",
         ] {
-            let sent = auth.into_query(&secret, Some(&format!("x=1&{theirs}")));
+            let sent = auth.write_query(&secret, Some(&format!("x=1&{theirs}")));
             assert_eq!(sent.unwrap(), format!("x=1&{ours}"));
         }
         let mut headers = HeaderMap::new();
-        auth.into_headers(&secret, &mut headers);
+        auth.write_header(&secret, &mut headers);
         assert!(headers.is_empty());
     }
 }

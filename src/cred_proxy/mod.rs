@@ -5,8 +5,7 @@
 //! Pure: `path` (no way out of the upstream's prefix), `origin` (a server), `headers` (what passes), `inject` (where
 //! the secret goes), `location` (redirects), `refusal` (what a client is told), `table` (the routes in force).
 //! Effects: `serve` (a client's connection), `forward` (one request), `web_socket`, `body` (bodies on their way),
-//! `link` and `pool` (connections to upstreams), `wire` (resolve, check, dial, TLS), `parent` (a company's proxy),
-//! `tls`, `secrets` (the mounted files), `reload` (a new config).
+//! `link` and `pool` (connections to upstreams), `wire` (resolve, check, dial, TLS), `tls`, `secrets` (the mounted files), `reload` (a new config).
 //!
 //! # Guarantees
 //!
@@ -30,7 +29,6 @@ mod link;
 mod location;
 mod options;
 mod origin;
-mod parent;
 mod path;
 mod pool;
 mod refusal;
@@ -55,7 +53,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use options::{Error, Options, main};
-pub use parent::ParentError;
 pub use secrets::Secrets;
 pub use table::TableError;
 pub use tls::{Tls, TlsError};

@@ -52,11 +52,6 @@ impl Origin {
         }
     }
 
-    /// For CONNECT, always with the port.
-    pub fn host_and_port(&self) -> String {
-        format!("{}:{}", self.bracketed(), self.port)
-    }
-
     /// [`Self::authority`] as a header; none: a host with odd characters, which no URL has.
     pub fn host_header(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.authority()).ok()
@@ -68,7 +63,8 @@ impl Origin {
         format!("{scheme}://{}", self.authority())
     }
 
-    fn bracketed(&self) -> String {
+    /// The host as it stands in a URL.
+    pub fn bracketed(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
@@ -98,7 +94,6 @@ mod tests {
         }
         let literal = Origin::of(&"https://[::1]/".parse().unwrap()).unwrap();
         assert_eq!(literal.address(), Some("::1".parse().unwrap()));
-        assert_eq!(literal.host_and_port(), "[::1]:443");
         for none in ["/x", "ftp://a/", "a.example:1"] {
             assert_eq!(Origin::of(&none.parse().unwrap()), None, "{none}");
         }

@@ -9,7 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 use thiserror::Error;
 
@@ -126,17 +126,13 @@ impl Secrets {
 
     /// The secret as its file is now. `name` is one that the parser of the routes has checked.
     pub fn get(&self, name: &str) -> Result<Secret, Unusable> {
-        let mut read = self
-            .read
-            .lock()
-            .expect("nothing panics while it holds the secrets");
-        if !read.contains_key(name) {
-            let path = self.directory.join(name);
-            let secret = Err(Unusable::Missing);
-            let look = None;
-            read.insert(name.to_owned(), Known { path, look, secret });
-        }
-        let known = read.get_mut(name).expect("it was inserted just now");
+        // Each entry is replaced as a whole, so what a panic left behind is still right.
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = read.entry(name.to_owned()).or_insert_with(|| Known {
+            path: self.directory.join(name),
+            look: None,
+            secret: Err(Unusable::Missing),
+        });
         if let Some(look) = known.look
             && std::fs::metadata(&known.path).is_ok_and(|now| Look::of(&now) == look)
         {

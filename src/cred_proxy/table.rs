@@ -2,13 +2,13 @@
 
 use super::inject::Inject;
 use super::origin::Origin;
-use super::parent::{Parent, ParentError};
 use super::path;
 use super::pool::Upstream;
 use super::refusal::Refusal;
 use crate::config::Files;
 use crate::config::egress::Egress;
 use crate::config::routes::{Route, Routes, RoutesError};
+use crate::egress::parent::{Parent, ParentError};
 use http::Uri;
 use std::sync::Arc;
 use thiserror::Error;

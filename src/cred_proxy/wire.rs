@@ -2,11 +2,12 @@
 
 use super::Means;
 use super::origin::Origin;
-use super::parent::{self, Parent};
 use super::refusal::Refusal;
 use crate::config::address;
 use crate::config::egress::Egress;
 use crate::egress::LookupError;
+use crate::egress::parent::{self, Parent};
+use crate::egress::target::Target;
 use crate::egress::upstream::{CONNECT_TIMEOUT, MAX_ADDRESSES, dial};
 use crate::telemetry::chain;
 use rustls::ClientConfig;
@@ -110,10 +111,16 @@ async fn through(
         return Err(Refusal::Internal);
     }
     let mut stream = tcp(lookup(means, &parent.host, parent.port).await?).await?;
-    let target = origin.host_and_port();
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, parent::connect(&mut stream, &target)).await {
-        Ok(true) => Ok(stream),
-        Ok(false) => Err(Refusal::ConnectFailed),
+    let target = Target {
+        host: origin.bracketed(),
+        port: origin.port,
+    };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, parent::tunnel(&mut stream, &target)).await {
+        Ok(Ok(())) => Ok(stream),
+        Ok(Err(_)) => {
+            tracing::warn!(%parent, %target, "The parent proxy opened no tunnel");
+            Err(Refusal::ConnectFailed)
+        }
         Err(_) => Err(Refusal::ConnectTimedOut),
     }
 }

@@ -1,20 +1,21 @@
-//! SHELL: `bottle demo`: the whole road on one machine, with the real roles `mcp` and `egress` as processes.
+//! SHELL: `bottle demo`: the whole road on one machine, with a real bottle of the best runtime that is there.
 //!
-//! A scripted agent with a real HTTP client is refused a host, calls `pipelock-block` and waits; a person sees the
-//! difference and decides; the change is applied and enforced; the call returns, and the host answers. A second host
-//! stays closed. Nothing here isolates anything, and the demo says so.
+//! A scripted agent ([`script`]) with a real HTTP client is refused a host, calls `pipelock-block` and waits; a person
+//! sees the difference and decides; the change is applied and enforced; the call returns, and the host answers. A
+//! second host stays closed, and so does the way around the proxy.
 
 mod agent;
 mod person;
 mod screen;
+pub mod script;
 mod stage;
 mod temporary;
 mod web;
 
-use crate::config::allowlist::{Allowlist, LineError};
-use crate::config_directory;
-use crate::supervise::store::queue::{DecisionFile, ProposalFile, QueueError, Word};
-use agent::Agent;
+use crate::api::{Decision, Proposal};
+use crate::config::allowlist::Allowlist;
+use crate::local::admit::Verdict;
+use crate::local::record::Runtime;
 use person::Choice;
 use screen::Screen;
 use stage::Stage;
@@ -43,6 +44,9 @@ pub struct Options {
     /// Program that edits a file.
     #[arg(long, env = "EDITOR", default_value = "vi", hide_env_values = true)]
     pub editor: String,
+    /// How the agent is run. Default: sandbox where it works, else process.
+    #[arg(long)]
+    pub runtime: Option<Runtime>,
 }
 
 /// Why the demo ended early.
@@ -59,11 +63,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A role ended, or never served.
-    #[error("the role {role} doesn't serve; its log ends with:\n{log}")]
-    Role {
-        /// Which.
-        role: &'static str,
+    /// The bottle.
+    #[error(transparent)]
+    Local(#[from] crate::local::Error),
+    /// The bottle did not do its part.
+    #[error("waited for {what} in vain; the agent's log ends with:\n{log}")]
+    Bottle {
+        /// What it waited for.
+        what: &'static str,
         /// Its last lines.
         log: String,
     },
@@ -78,12 +85,6 @@ pub enum Error {
         /// What came.
         got: String,
     },
-    /// The queue can't be read.
-    #[error("can't read the queue")]
-    Queue(#[from] QueueError),
-    /// The config can't be watched.
-    #[error("can't watch the state directory")]
-    Watch(#[from] config_directory::Error),
     /// Nobody can answer.
     #[error("no answer came: run with --yes to go on without a person")]
     NoAnswer,
@@ -139,97 +140,52 @@ async fn interrupted() -> Error {
     }
 }
 
+/// Our part; the agent tells its own on the same screen, from inside.
 async fn story(options: &Options, stage: &mut Stage, screen: &mut Screen) -> Result<(), Error> {
-    screen.opening().map_err(Error::Terminal)?;
+    let (runtime, why_not) = stage::runtime(options.runtime);
+    screen
+        .opening(runtime, why_not.as_deref())
+        .map_err(Error::Terminal)?;
     let web = web::start().await?;
-    stage.write_config(DECLARED)?;
-    let ports = stage.start_roles(&[WANTED, OTHER], web).await?;
-    let agent = Agent {
-        supervise: ports.supervise,
-        egress: ports.egress,
-    };
+    stage.start(runtime, web)?;
     let say = |screen: &mut Screen, text: &str| screen.line(text).map_err(Error::Terminal);
 
+    let proposal = stage.pending().await?;
+    let name = proposal.metadata.name.as_deref().unwrap_or_default();
     say(
         screen,
-        "\n1. The agent needs a page, and egress refuses its host.",
-    )?;
-    let url = format!("http://{WANTED}/guide");
-    let refusal = agent.get(&url).await?;
-    screen.exchange(&url, &refusal).map_err(Error::Terminal)?;
-    refusal.expect(403, "a refusal of a host that is not on the allowlist")?;
-
-    say(
-        screen,
-        "\n2. It calls the tool that the refusal names, and waits.",
-    )?;
-    let tools = agent.connect().await?;
-    say(screen, &format!("   supervise offers {}", tools.join(", ")))?;
-    let proposed = format!("{DECLARED}{WANTED}\n");
-    let began = Instant::now();
-    let call = tokio::spawn(agent.propose(proposed, WHY));
-    let proposal = stage.proposal().await?;
-
-    say(
-        screen,
-        &format!("\n3. A proposal waits for a person: {}", proposal.name),
+        &format!("\n3. A proposal waits for a person: {name}"),
     )?;
     screen.proposal(&proposal).map_err(Error::Terminal)?;
-    let (allowlist, decision) = decide(options, screen, &proposal).await?;
-
-    if let Some(allowlist) = allowlist {
+    let verdict = decide(options, screen, &proposal).await?;
+    let began = Instant::now();
+    stage.decide(&proposal, &verdict)?;
+    stage.settled().await?;
+    if verdict.decision == Decision::Approved {
         say(
             screen,
             "\n4. The change is applied, and egress enforces it.",
         )?;
-        let applied = Instant::now();
-        stage.apply(&allowlist).await?;
-        say(
-            screen,
-            &format!("   enforced after {} ms", applied.elapsed().as_millis()),
-        )?;
+        let passed = began.elapsed().as_millis();
+        say(screen, &format!("   enforced after {passed} ms"))?;
     } else {
         say(screen, "\n4. Nothing is applied.")?;
     }
-    stage.decide(&proposal.name, &decision)?;
-
-    say(
-        screen,
-        &format!(
-            "\n5. The agent's call returns, after {:.2} s:",
-            began.elapsed().as_secs_f32()
-        ),
-    )?;
-    let answer = call
-        .await
-        .map_err(|error| Error::Request("supervise".to_owned(), error.into()))??;
-    screen.quote(&answer).map_err(Error::Terminal)?;
-    let page = agent.get(&url).await?;
-    screen.exchange(&url, &page).map_err(Error::Terminal)?;
-    if decision.status == Word::Approved {
-        page.expect(200, "the page, now that its host is open")?;
-    }
-
-    say(screen, "\n6. A second host stays closed.")?;
-    let other = format!("http://{OTHER}/upload");
-    let closed = agent.get(&other).await?;
-    screen.exchange(&other, &closed).map_err(Error::Terminal)?;
-    if decision.status != Word::Modified {
-        closed.expect(403, "a refusal of the second host")?;
-    }
-    screen.closing().map_err(Error::Terminal)
+    stage.go_on()?;
+    stage.ended().await?;
+    screen.closing(runtime).map_err(Error::Terminal)
 }
 
-/// The allowlist to apply, if any, and the decision to write.
+/// What the person makes of it.
 async fn decide(
     options: &Options,
     screen: &mut Screen,
-    proposal: &ProposalFile,
-) -> Result<(Option<String>, DecisionFile), Error> {
-    let decision = |status, notes: &str| DecisionFile {
-        status,
-        notes: notes.to_owned(),
-        final_file: None,
+    proposal: &Proposal,
+) -> Result<Verdict, Error> {
+    let approved = |final_file| Verdict {
+        decision: Decision::Approved,
+        final_file,
+        ..Verdict::default()
     };
     loop {
         let choice = if options.yes {
@@ -241,42 +197,25 @@ async fn decide(
             person::ask(screen).await?
         };
         match choice {
-            Choice::Approve => {
-                return Ok((
-                    Some(proposal.proposed_file.clone()),
-                    decision(Word::Approved, ""),
-                ));
-            }
+            Choice::Approve => return Ok(approved(None)),
             Choice::Reject => {
-                return Ok((
-                    None,
-                    decision(Word::Rejected, "the reviewer of the demo said no"),
-                ));
+                return Ok(Verdict {
+                    decision: Decision::Rejected,
+                    notes: Some("the reviewer of the demo said no".into()),
+                    ..Verdict::default()
+                });
             }
             Choice::Edit => {
-                let edited = person::edit(&options.editor, &proposal.proposed_file).await?;
-                if let Err(error) = check(&edited) {
+                let proposed = &proposal.spec.proposed_file;
+                let edited = person::edit(&options.editor, proposed).await?;
+                if let Err(error) = Allowlist::parse_declared(&edited) {
                     screen
                         .line(&format!("   That can't be an allowlist: {error}"))
                         .map_err(Error::Terminal)?;
                     continue;
                 }
-                if edited == proposal.proposed_file {
-                    return Ok((Some(edited), decision(Word::Approved, "")));
-                }
-                let final_file = Some(edited.clone());
-                return Ok((
-                    Some(edited),
-                    DecisionFile {
-                        final_file,
-                        ..decision(Word::Modified, "")
-                    },
-                ));
+                return Ok(approved((edited != *proposed).then_some(edited)));
             }
         }
     }
-}
-
-fn check(edited: &str) -> Result<(), LineError> {
-    Allowlist::parse_declared(edited).map(|_| ())
 }

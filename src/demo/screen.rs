@@ -1,8 +1,10 @@
-//! What the person sees: plain text, 80 columns, no colour, no terminal needed.
+//! What the person sees: 80 columns, colour only where it can be seen, no terminal needed.
 
 use super::agent::Page;
+use crate::api::Proposal;
+use crate::cli::output::diff_line;
 use crate::config::text::sanitise;
-use crate::supervise::store::queue::ProposalFile;
+use crate::local::record::Runtime;
 use std::io::{self, Write};
 
 /// Columns of a terminal that everybody has.
@@ -13,69 +15,81 @@ const INDENT: &str = "   ";
 /// Standard output.
 #[derive(Debug)]
 pub struct Screen {
-    out: io::Stdout,
+    out: anstream::AutoStream<io::Stdout>,
 }
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { out: io::stdout() }
+        Self {
+            out: anstream::stdout(),
+        }
     }
 }
 
 impl Screen {
     /// One line, or several.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        let mut out = self.out.lock();
-        writeln!(out, "{text}")?;
-        out.flush()
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// A question, with the cursor behind it.
     pub fn question(&mut self, text: &str) -> io::Result<()> {
-        let mut out = self.out.lock();
-        write!(out, "{text}")?;
-        out.flush()
+        write!(self.out, "{text}")?;
+        self.out.flush()
     }
 
     /// What this is, and what it isn't.
-    pub fn opening(&mut self) -> io::Result<()> {
+    pub fn opening(&mut self, runtime: Runtime, why_not: Option<&str>) -> io::Result<()> {
+        self.line("bot-bottle demo: an agent is refused, asks, and a person decides.\n")?;
+        match runtime {
+            Runtime::Sandbox => self.line(
+                "The agent runs in a sandbox of this machine: its network has a loopback only,\n\
+                 on which egress and supervise answer from outside.\n",
+            )?,
+            Runtime::Process => {
+                self.line("!!! NOTHING IS ISOLATED HERE: these are ordinary processes of your user. !!!\n")?;
+                for part in why_not.iter().flat_map(|why| wrap(why, COLUMNS)) {
+                    self.line(&part)?;
+                }
+            }
+        }
         self.line(
-            "bot-bottle demo: an agent is refused, asks, and a person decides.\n\
-             \n\
-             !!! NOTHING IS ISOLATED HERE: these are ordinary processes of your user. !!!\n\
-             \n\
-             agent ---> egress -------> docs.example.com, paste.example.net (stand-ins)\n\
+            "agent ---> egress -------> docs.example.com, paste.example.net (stand-ins)\n\
              \x20 |        keeps the allowlist\n\
              \x20 '------> supervise ----> you",
         )
     }
 
-    /// What to try next.
-    pub fn closing(&mut self) -> io::Result<()> {
-        self.line(
-            "\nThe same road, sealed, on a real cluster:\n\
-             \n\
-             \x20 tests/cluster/up                        a Kubernetes on this machine\n\
-             \x20 kubectl apply -f examples/bottle.yaml   an agent, sealed in a pod\n\
-             \x20 kubectl edit proposal                   decide what it asks for",
-        )
+    /// What was seen, and what to try next.
+    pub fn closing(&mut self, runtime: Runtime) -> io::Result<()> {
+        let seen = match runtime {
+            Runtime::Sandbox => "The one way out was the one that a person opened.",
+            Runtime::Process => "What was REACHED is open, because this runtime isolates nothing.",
+        };
+        self.line(&format!(
+            "\n{seen} Nothing is left running.\n\n\
+             \x20 bottle run -- bash                      your own program, with this directory\n\
+             \x20 bottle proposals --local --watch        what it asks for, in another terminal\n\
+             \x20 kubectl apply -f examples/bottle.yaml   the same, sealed in a pod of a cluster"
+        ))
     }
 
     /// What a person has to see before they decide.
-    pub fn proposal(&mut self, proposal: &ProposalFile) -> io::Result<()> {
+    pub fn proposal(&mut self, proposal: &Proposal) -> io::Result<()> {
+        let tool = proposal.spec.tool.as_str();
         self.line(&format!(
-            "{INDENT}{} asks to change {}, because:",
-            proposal.tool, proposal.file
+            "{INDENT}{tool} asks to change the allowlist, because:"
         ))?;
-        for line in proposal.justification.lines() {
+        for line in proposal.spec.justification.lines() {
             for part in wrap(&sanitise(line), COLUMNS - INDENT.len() - 2) {
                 self.line(&format!("{INDENT}  {part}"))?;
             }
         }
         self.line("")?;
-        // Sanitised where it was made; cut lines say so themselves.
-        for line in &proposal.diff {
-            self.line(&format!("{INDENT}  {line}"))?;
+        let status = proposal.status.as_ref();
+        for line in status.iter().flat_map(|status| &status.diff) {
+            self.line(&format!("{INDENT}  {}", diff_line(line)))?;
         }
         self.line("")
     }

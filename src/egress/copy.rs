@@ -35,11 +35,11 @@ enum Moved {
 }
 
 /// Copies both ways until both have ended; `first` was read from the client before.
-pub(super) async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, first: &[u8]) {
+pub(super) async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, first: Vec<u8>) {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let up = async { tolerate(pipe(&mut from_client, &mut to_server, first).await) };
-    let down = async { tolerate(pipe(&mut from_server, &mut to_client, &[]).await) };
+    let down = async { tolerate(pipe(&mut from_server, &mut to_client, Vec::new()).await) };
     let _ = tokio::try_join!(up, down);
 }
 
@@ -47,9 +47,10 @@ pub(super) async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, fi
 pub(super) async fn pipe(
     from: &mut ReadHalf<'_>,
     to: &mut WriteHalf<'_>,
-    first: &[u8],
+    first: Vec<u8>,
 ) -> Result<(), Broken> {
-    to.write_all(first).await.map_err(|_| Broken::Write)?;
+    to.write_all(&first).await.map_err(|_| Broken::Write)?;
+    drop(first);
     loop {
         from.readable().await.map_err(|_| Broken::Read)?;
         match move_once(from, to)? {
@@ -122,7 +123,7 @@ mod tests {
             .collect();
         let ((mut client, mut client_end), (mut server, mut server_end)) =
             tokio::join!(pair(), pair());
-        tokio::spawn(async move { both_ways(&mut client, &mut server, b"first").await });
+        tokio::spawn(async move { both_ways(&mut client, &mut server, b"first".to_vec()).await });
         let kept = sent.clone();
         tokio::spawn(async move {
             server_end.write_all(&kept).await.unwrap();
@@ -148,7 +149,9 @@ mod tests {
         let ((mut client, mut client_end), (mut server, mut server_end)) =
             tokio::join!(pair(), pair());
         let tunnel =
-            tokio::spawn(async move { both_ways(&mut client, &mut server, b"first").await });
+            tokio::spawn(
+                async move { both_ways(&mut client, &mut server, b"first".to_vec()).await },
+            );
         client_end.write_all(b" second").await.unwrap();
         client_end.shutdown().await.unwrap();
         let mut up = String::new();

@@ -2,6 +2,7 @@
 
 use super::refusal::{Cause, shortened};
 use super::target::Target;
+use crate::{api, config};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -19,6 +20,9 @@ pub struct Denial {
     pub port: u16,
     /// The refusal's reason.
     pub reason: &'static str,
+    /// The same in one word.
+    #[serde(skip)]
+    pub word: &'static str,
     /// How often.
     pub count: u64,
     /// The first time, since it stands in the list.
@@ -46,6 +50,7 @@ impl Denials {
             host: host.to_owned(),
             port: target.port,
             reason,
+            word: cause.word(),
             count: 0,
             first_at: now,
             last_at: now,
@@ -55,6 +60,20 @@ impl Denials {
         self.denials.push_front(denial);
         self.denials.truncate(MAX_DENIALS);
         is_new
+    }
+
+    /// The newest ones, as they are reported.
+    pub fn newest(&self) -> Vec<api::Denial> {
+        let reported = |denial: &Denial| api::Denial {
+            host: denial.host.clone(),
+            port: denial.port,
+            reason: denial.word.to_owned(),
+            count: denial.count,
+            // Finer than a millisecond is only noise in a status.
+            last_at: Timestamp::from_millisecond(denial.last_at.as_millisecond()).ok(),
+        };
+        let newest = self.denials.iter().take(config::denials::MAX);
+        newest.map(reported).collect()
     }
 }
 

@@ -6,7 +6,7 @@
 //! `headers` (what passes), `refusal` (what a client is told), `denials` (the last refusals).
 //! Effects: `server` (accepting, limits), `proxy` (one request), `forward` (passing it on), `tunnel`
 //! (after CONNECT), `copy` (its bytes), `upstream` (resolve, check, dial), `parent` (a company's proxy), `resolve` (DNS), `connections` (what is
-//! open), `reload` (a new config).
+//! open), `reload` (a new config), `report` (the last refusals, for `supervise`).
 //!
 //! # Guarantees
 //!
@@ -27,14 +27,15 @@ mod denials;
 mod forward;
 mod headers;
 pub(crate) mod options;
-mod parent;
+pub(crate) mod parent;
 mod policy;
 mod proxy;
 mod refusal;
 mod reload;
+mod report;
 mod resolve;
 pub(crate) mod server;
-mod target;
+pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;
 
@@ -45,13 +46,14 @@ use denials::Denials;
 use policy::Policy;
 use refusal::Cause;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use target::Target;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+pub(crate) use options::fixed;
 pub use options::{Error, Options, main};
 pub use policy::PolicyError;
 pub use resolve::{Dns, Fixed, LookupError, Resolve};
@@ -93,6 +95,7 @@ impl Default for Limits {
 struct Shared {
     policy: RwLock<Arc<Policy>>,
     denials: Mutex<Denials>,
+    denied: Notify,
     connections: Arc<Connections>,
     resolver: Arc<dyn Resolve>,
     limits: Limits,
@@ -128,6 +131,7 @@ impl Shared {
         )]
         let now = jiff::Timestamp::now();
         let is_new = self.denials().record(target, cause, now);
+        self.denied.notify_one();
         let (host, port, reason) = (&target.host, target.port, cause.reason());
         if is_new {
             tracing::info!(host, port, reason, "Refused");
@@ -151,13 +155,17 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
     let shared = Arc::new(Shared {
         policy: RwLock::new(Arc::new(Policy::parse(&first.files)?)),
         denials: Mutex::default(),
+        denied: Notify::new(),
         connections: Arc::default(),
         resolver,
         limits,
     });
     config_directory::write_hash(&state, container::EGRESS, &first.hash)?;
-    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state.into()));
+    let state: Arc<Path> = state.into();
+    let reporting = tokio::spawn(report::follow(Arc::clone(&shared), Arc::clone(&state)));
+    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state));
     server::serve(listener, shared, shutdown).await;
     reloading.abort();
+    reporting.abort();
     Ok(())
 }

@@ -99,6 +99,22 @@ impl Cause {
         }
     }
 
+    /// The reason of a denial in one word, for programs and statuses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HostNotListed => "HostNotListed",
+            Self::PortNotListed => "PortNotListed",
+            Self::AddressLiteral => "AddressLiteral",
+            Self::InternalAddress => "InternalAddress",
+            Self::HostsDisagree => "HostsDisagree",
+            Self::H2c => "H2c",
+            Self::NotTls => "NotTls",
+            Self::OtherName => "OtherName",
+            // Never listed.
+            _ => "Other",
+        }
+    }
+
     /// The tool that can change it.
     pub fn tool(self) -> Option<&'static str> {
         (self == Self::HostNotListed).then_some(TOOL)

@@ -242,7 +242,8 @@ pub(crate) async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     }
     let (time, mut left) = LINGER;
     let drained = async {
-        let mut buffer = [0; 4096];
+        // On the heap: else every connection would hold it, from its beginning.
+        let mut buffer = vec![0; 4096];
         while let Ok(count @ 1..) = io.read(&mut buffer).await {
             left = left.saturating_sub(count);
             if left == 0 {

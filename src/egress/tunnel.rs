@@ -56,7 +56,12 @@ pub(super) async fn run(
         mut upstream,
     } = tunnel;
     let cut = upstream.place.cut();
-    let early = early.to_vec();
+    // A copy, so that hyper's whole buffer isn't held for as long as the tunnel stands.
+    let early = {
+        let copy = early.to_vec();
+        drop(early);
+        copy
+    };
     if upstream.verdict == Verdict::Declared {
         tokio::select! {
             refused = declared(&mut client, &mut upstream.stream, early, &target.host) => {
@@ -76,7 +81,7 @@ pub(super) async fn run(
     match first.unwrap_or(First::Gone) {
         First::Tls(bytes) => {
             tokio::select! {
-                () = both_ways(&mut client, &mut upstream.stream, &bytes) => {}
+                () = both_ways(&mut client, &mut upstream.stream, bytes) => {}
                 () = cut.cancelled() => return,
             }
             drop(upstream);
@@ -124,10 +129,10 @@ async fn first(client: &mut (impl AsyncRead + Unpin), mut bytes: Vec<u8>, host: 
             }
             Hello::Complete(Some(_)) => return First::Wrong(Cause::OtherName),
         }
-        let mut more = [0; 2048];
-        let room = MAX_HELLO.saturating_sub(bytes.len()).min(more.len());
-        match client.read(&mut more[..room]).await {
-            Ok(count @ 1..) => bytes.extend_from_slice(&more[..count]),
+        let room = MAX_HELLO.saturating_sub(bytes.len()).min(2048);
+        bytes.reserve(room);
+        match (&mut *client).take(room as u64).read_buf(&mut bytes).await {
+            Ok(1..) => {}
             _ => return First::Gone,
         }
     }
@@ -150,9 +155,9 @@ async fn declared(
             // It may have nothing to say and much to hear.
             First::Gone => Vec::new(),
         };
-        tolerate(pipe(&mut from_client, &mut to_server, &bytes).await)
+        tolerate(pipe(&mut from_client, &mut to_server, bytes).await)
     };
-    let down = async { tolerate(pipe(&mut from_server, &mut to_client, &[]).await) };
+    let down = async { tolerate(pipe(&mut from_server, &mut to_client, Vec::new()).await) };
     tokio::try_join!(up, down).err().flatten()
 }
 

@@ -2,6 +2,8 @@
 
 pub mod action;
 pub mod containers;
+mod denials;
+pub mod engine;
 pub mod files;
 pub mod fold;
 pub mod grants;
@@ -86,6 +88,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         plan.carry_out(effective);
     }
     let effective = result.as_ref().ok();
+    let telling = denials::tell(bottle.status.as_ref(), now);
     let status = status::render(status::Inputs {
         bottle,
         problem: result.as_ref().err(),
@@ -95,9 +98,15 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         hash: effective.map(|one| one.hash.as_str()),
         pending,
         hidden: effective.map_or(&[], |one| &one.hidden),
+        denials_told: telling.told,
         now,
     });
     plan.store_status(bottle, status);
+    plan.look_again(telling.recheck);
+    // After the status, so that one that can't be written repeats no Event.
+    if let Some(notice) = telling.notice {
+        plan.notify(None, notice);
+    }
     plan.notify_progress(&proposals, progressed);
     plan.remove_closed(seen.proposals, lifetimes, now);
     plan
@@ -158,6 +167,7 @@ fn effective(
         .filter_map(|one| one.grant.clone())
         .collect();
     let effective = fold::fold(&spec.declared, &grants);
+    engine::check(spec.engine, &effective.allowlist)?;
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let decided = progressed

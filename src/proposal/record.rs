@@ -100,7 +100,7 @@ fn facts_of(
 fn notice(to: State, status: &ProposalStatus, why: &Why) -> Option<Notice> {
     let change = status.summary.as_deref().unwrap_or("no change");
     let reason = match to {
-        State::Pending => "ProposalPending",
+        State::Pending => crate::names::NOTICE_PENDING,
         State::Applying => "ProposalApproved",
         State::Rejected => "ProposalRejected",
         State::Conflicted | State::Failed => "ProposalNotApplied",

@@ -1,11 +1,15 @@
 //! The words of an answer to an agent; pure.
 
 use super::tools::Tool;
+use crate::api::Denial;
 use crate::config::decisions::{Answer, Decided};
+use crate::config::denials::in_words;
 use serde_json::{Value, json};
 
 /// Says to a proposal's caller that nothing had to be asked.
-pub const IN_FORCE: &str = "this file is already in force; nothing had to be asked";
+const IN_FORCE: &str = "this file is already in force; nothing had to be asked";
+/// How many refused hosts an answer names.
+const MAX_REFUSED: usize = 5;
 /// Says to a waiting caller that the file came into force without a decision on its proposal.
 pub const CAME_INTO_FORCE: &str = "this file came into force by another way";
 
@@ -24,6 +28,15 @@ pub fn decided(decided: &Decided) -> Value {
         text.push_str(decided.final_file.as_deref().unwrap_or_default());
     }
     result(&text, decided.status == Answer::Rejected)
+}
+
+/// The notes for a file that is in force, with what egress refuses all the same.
+pub fn in_force(refused: &[Denial]) -> String {
+    if refused.is_empty() {
+        return IN_FORCE.to_owned();
+    }
+    let named: Vec<String> = refused.iter().take(MAX_REFUSED).map(in_words).collect();
+    format!("{IN_FORCE}. egress refused last: {}", named.join(", "))
 }
 
 /// The result of `tools/call` for an approval without a decision of its own.
@@ -99,6 +112,24 @@ mod tests {
             "{text}"
         );
         assert_eq!(lines[3], "# kept\na.example\n\n");
+    }
+
+    #[test]
+    fn a_file_in_force_is_answered_with_what_egress_refuses_all_the_same() {
+        let refused: Vec<Denial> = (1..9)
+            .map(|port| Denial {
+                host: "a.example".to_owned(),
+                port,
+                reason: "PortNotListed".to_owned(),
+                count: 7,
+                last_at: None,
+            })
+            .collect();
+        let notes = in_force(&refused);
+        assert!(notes.starts_with(IN_FORCE) && notes.contains("a.example:1 (PortNotListed)"));
+        assert_eq!(notes.matches("a.example").count(), MAX_REFUSED);
+        assert_eq!(notes.lines().count(), 1);
+        assert_eq!(in_force(&[]), IN_FORCE);
     }
 
     #[test]

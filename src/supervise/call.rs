@@ -5,6 +5,8 @@
 //! again. An approval is answered only while the view says that the proxies enforce what it is in.
 
 mod ask;
+mod ended;
+mod refused;
 
 use super::answer;
 use super::registry::Registry;
@@ -13,9 +15,12 @@ use super::store::{Proposal, Store, StoreError};
 use super::tally::{Stay, Tally};
 use super::tools::Question;
 use super::view::View;
-use crate::config::decisions::{Answer, Decided};
+use crate::api::Denial;
+use crate::config::decisions::Answer;
 use crate::telemetry::chain;
 use ask::Asked;
+pub use ended::Ended;
+use ended::{IN_FORCE, decision, failed, in_force};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,14 +45,12 @@ pub struct Settings {
     pub grace: Duration,
 }
 
-/// The status in counters and the log of a file that needs no decision, or none any more.
-const IN_FORCE: &str = "in-force";
-
 /// Takes calls. One for the whole program; cheap to share.
 pub struct Desk<S> {
     store: Arc<S>,
     view: watch::Receiver<Arc<View>>,
     settings: Settings,
+    denials: Option<watch::Receiver<Vec<Denial>>>,
     registry: Arc<Registry>,
     tally: Arc<Tally>,
     recording: Semaphore,
@@ -68,17 +71,6 @@ pub struct Waiting {
     held: Option<OwnedSemaphorePermit>,
 }
 
-/// What a call ends with. The answer goes to the client first, then [`Desk::close`] is told.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The result or error of `tools/call`.
-    pub outcome: Result<Value, RpcError>,
-    /// What it is, in one word for counters and the log.
-    pub status: &'static str,
-    /// The question that it answers, if it is one that the store waits for.
-    pub closes: Option<(String, i64)>,
-}
-
 impl<S: Store> Desk<S> {
     /// A desk for one bottle.
     pub fn new(store: Arc<S>, view: watch::Receiver<Arc<View>>, settings: Settings) -> Self {
@@ -86,6 +78,7 @@ impl<S: Store> Desk<S> {
             store,
             view,
             settings,
+            denials: None,
             registry: Arc::default(),
             tally: Arc::default(),
             recording: Semaphore::new(MAX_RECORDING),
@@ -109,7 +102,7 @@ impl<S: Store> Desk<S> {
         let in_force = view.enforced && view.means(question.tool, question.meaning);
         in_force.then(|| {
             self.tally.answer(IN_FORCE);
-            answer::approved(answer::IN_FORCE)
+            answer::approved(&self.in_force_notes(question.tool))
         })
     }
 
@@ -168,7 +161,7 @@ impl<S: Store> Desk<S> {
             .being_enforced(&waiting.proposal.question, &mut waiting.view)
             .await
         {
-            return in_force(answer::IN_FORCE, None);
+            return in_force(&self.in_force_notes(waiting.proposal.question.tool), None);
         }
         let asked = {
             // Never closed, and a call that gives up gives its turn to the next one.
@@ -276,30 +269,6 @@ impl<S: Store> Desk<S> {
                 return failed(RpcError::new(INTERNAL_ERROR, words));
             }
         }
-    }
-}
-
-fn decision(decided: &Decided, closes: Option<(String, i64)>) -> Ended {
-    Ended {
-        outcome: Ok(answer::decided(decided)),
-        status: decided.status.as_str(),
-        closes,
-    }
-}
-
-fn in_force(notes: &str, closes: Option<(String, i64)>) -> Ended {
-    Ended {
-        outcome: Ok(answer::approved(notes)),
-        status: IN_FORCE,
-        closes,
-    }
-}
-
-fn failed(error: RpcError) -> Ended {
-    Ended {
-        outcome: Err(error),
-        status: "error",
-        closes: None,
     }
 }
 

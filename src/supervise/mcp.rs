@@ -4,13 +4,15 @@ use super::call::{Desk, Settings};
 use super::connections::Limits;
 use super::feed::{self, Hashes, Sources};
 use super::options::{Error, Options, Sidecar};
+use super::report::BottleStatus;
 use super::store::Store;
 use super::store::queue::{self, Queue};
 use super::view::View;
-use super::{State, Waits, report, server};
-use crate::config_directory;
-use crate::names::container;
-use std::net::SocketAddr;
+use super::{State, Waits, denials, report, server};
+use crate::api::Denial;
+use crate::names::{container, port};
+use crate::{config_directory, pipelock};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ const QUEUE_GRACE: Duration = Duration::from_secs(3);
 struct Watched {
     view: watch::Receiver<Arc<View>>,
     hashes: watch::Receiver<Hashes>,
+    denials: watch::Receiver<Vec<Denial>>,
     enforcers: Vec<String>,
 }
 
@@ -32,18 +35,41 @@ impl Watched {
     fn start(sidecar: &Sidecar) -> Result<Self, Error> {
         let enforcers = sidecar.enforcers(&[container::EGRESS]);
         let hashes = config_directory::watch_state(&sidecar.state)?;
+        let config = config_directory::watch(&sidecar.config)?;
         let view = feed::start(Sources {
-            config: Some(config_directory::watch(&sidecar.config)?),
+            config: Some(config.clone()),
             hashes: Some(hashes.clone()),
             queue: None,
             enforcers: enforcers.clone(),
         });
         feed::report_own_hash(sidecar.state.clone(), view.clone());
+        if let Some(directory) = &sidecar.pipelock {
+            tokio::spawn(pipelock::run(pipelock::Setup {
+                snapshots: config.clone(),
+                state: sidecar.state.clone(),
+                directory: directory.clone(),
+                proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, port::EGRESS)),
+            }));
+        }
         Ok(Self {
             view,
             hashes,
+            denials: config_directory::watch_denials(&sidecar.state)?,
             enforcers,
         })
+    }
+}
+
+impl Watched {
+    async fn report(self, status: &impl BottleStatus) {
+        let Self {
+            view,
+            hashes,
+            denials,
+            enforcers,
+        } = self;
+        let enforced = report::run(status, view, hashes, &enforcers);
+        futures::join!(enforced, denials::run(status, denials));
     }
 }
 
@@ -54,22 +80,16 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         let watched = Watched::start(&options.sidecar)?;
         let store = Arc::new(store);
         let reporter = Arc::clone(&store);
-        let view = watched.view.clone();
-        tokio::spawn(async move {
-            report::run(&*reporter, watched.view, watched.hashes, &watched.enforcers).await;
-        });
+        let (view, refused) = (watched.view.clone(), watched.denials.clone());
+        tokio::spawn(async move { watched.report(&*reporter).await });
         let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
-        return serve(
-            &options,
-            store,
-            view,
-            Settings {
-                bottle,
-                bottle_uid,
-                grace: Duration::ZERO,
-            },
-        )
-        .await;
+        let settings = Settings {
+            bottle,
+            bottle_uid,
+            grace: Duration::ZERO,
+        };
+        let desk = Desk::new(store, view, settings).with_denials(refused);
+        return serve(&options, desk).await;
     }
     let limits = queue::Limits {
         pending: options.max_pending,
@@ -77,31 +97,22 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
     };
     let queue = Queue::open(&options.queue_dir, &bottle, limits)?;
     let view = queue_view(&options.sidecar, &queue)?;
-    serve(
-        &options,
-        Arc::new(queue),
-        view,
-        Settings {
-            bottle,
-            bottle_uid: String::new(),
-            grace: QUEUE_GRACE,
-        },
-    )
-    .await
+    let settings = Settings {
+        bottle,
+        bottle_uid: String::new(),
+        grace: QUEUE_GRACE,
+    };
+    serve(&options, Desk::new(Arc::new(queue), view, settings)).await
 }
 
 /// `supervise report`: no server, only the Bottle's status.
 pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
     sidecar.bottle()?;
     let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
-    let Watched {
-        view,
-        hashes,
-        enforcers,
-    } = Watched::start(&sidecar)?;
+    let watched = Watched::start(&sidecar)?;
     let mut code = 143;
     tokio::select! {
-        () = report::run(&kubernetes, view, hashes, &enforcers) => {}
+        () = watched.report(&kubernetes) => {}
         signal = ended()? => code = signal,
     }
     Ok(ExitCode::from(code))
@@ -136,12 +147,7 @@ fn queue_view(sidecar: &Sidecar, queue: &Queue) -> Result<watch::Receiver<Arc<Vi
     Ok(view)
 }
 
-async fn serve<S: Store>(
-    options: &Options,
-    store: Arc<S>,
-    view: watch::Receiver<Arc<View>>,
-    settings: Settings,
-) -> Result<ExitCode, Error> {
+async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, Error> {
     let ended = ended()?;
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)
@@ -152,8 +158,8 @@ async fn serve<S: Store>(
         stream: Duration::from_secs(options.max_stream_wait),
         ..Waits::default()
     };
-    tracing::info!(%address, bottle = settings.bottle, "Serving");
-    let state = Arc::new(State::new(Desk::new(store, view, settings), waits));
+    tracing::info!(%address, bottle = desk.bottle(), "Serving");
+    let state = Arc::new(State::new(desk, waits));
     let tally = Arc::clone(state.desk.tally());
     let reporting = Arc::clone(&tally);
     tokio::spawn(async move { reporting.report().await });

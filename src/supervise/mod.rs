@@ -2,11 +2,12 @@
 //!
 //! A request's way: [`server`] accepts, [`connections`] keeps room, [`http`] keeps the transport's rules, [`rpc`] and [`methods`] read it,
 //! [`tools`] checks the question, [`call`] asks the [`store`] and waits for the [`view`], [`answer`] has the
-//! words, [`tally`] counts.
+//! words, [`tally`] counts. [`report`] and [`denials`] tell the Bottle's status.
 
 pub mod answer;
 pub mod call;
 pub mod connections;
+pub mod denials;
 pub mod feed;
 pub mod http;
 pub mod mcp;

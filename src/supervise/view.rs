@@ -1,6 +1,7 @@
 //! What the config directory, the state directory and the store say at one moment, as the calls need it; pure.
 
 use super::tools::Tool;
+use crate::api::Denial;
 use crate::config::Files;
 use crate::config::allowlist::Allowlist;
 use crate::config::decisions::{Decided, Decisions, Limits};
@@ -68,6 +69,23 @@ impl View {
     /// The text of the tool's file in force; empty when it isn't known.
     pub fn file(&self, tool: Tool) -> &str {
         self.files.as_ref().map_or("", |files| tool.file(files))
+    }
+
+    /// Those of `denials` that egress would refuse by the file in force too, if they came now.
+    pub fn still_refused(&self, denials: Vec<Denial>) -> Vec<Denial> {
+        if denials.is_empty() {
+            return denials;
+        }
+        let list = Allowlist::parse_declared(self.file(Tool::PipelockBlock)).unwrap_or_default();
+        let by_the_list = |denial: &Denial| list.allows(&denial.host, denial.port).is_allowed();
+        let listed = |denial: &Denial| {
+            matches!(denial.reason.as_str(), "HostNotListed" | "PortNotListed")
+                && by_the_list(denial)
+        };
+        denials
+            .into_iter()
+            .filter(|denial| !listed(denial))
+            .collect()
     }
 
     /// Whether a file of this meaning is in the config.

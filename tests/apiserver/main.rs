@@ -27,3 +27,4 @@ mod split_brain;
 #[path = "../support/mod.rs"]
 mod support;
 mod visible;
+mod webhook;

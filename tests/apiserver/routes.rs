@@ -155,7 +155,7 @@ impl Road {
     }
 
     async fn status(&self, name: &str) -> Value {
-        let stored = self.operator.get(PROPOSALS, name).await;
+        let stored = self.space.admin.get(PROPOSALS, name).await;
         accepted(name, stored)["status"].clone()
     }
 }

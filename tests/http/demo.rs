@@ -83,7 +83,7 @@ async fn unattended_it_goes_the_whole_road_and_leaves_nothing() {
     );
     let mut rest = text.as_str();
     for part in [
-        "NOTHING IS ISOLATED",
+        "agent ---> egress",
         "GET http://docs.example.com/guide -> 403",
         "pipelock-block",
         "A proposal waits for a person: demo-",
@@ -94,9 +94,11 @@ async fn unattended_it_goes_the_whole_road_and_leaves_nothing() {
         "status: approved",
         "GET http://docs.example.com/guide -> 200",
         "GET http://paste.example.net/upload -> 403",
-        "tests/cluster/up",
+        "7. So it tries to go around the proxy.",
+        "Nothing is left running.",
+        "bottle run -- bash",
+        "bottle proposals --local --watch",
         "kubectl apply -f examples/bottle.yaml",
-        "kubectl edit proposal",
     ] {
         let at = rest
             .find(part)
@@ -162,7 +164,7 @@ async fn interrupted_while_it_waits_it_leaves_nothing() {
         // Held open: it waits for an answer.
         let _input = child.stdin.take();
         wait_for_question(&mut child).await;
-        assert_eq!(processes(demo.place.path()).len(), 2, "both roles run");
+        assert!(!processes(demo.place.path()).is_empty(), "the bottle runs");
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
         let status = tokio::time::timeout(PATIENCE, child.wait())

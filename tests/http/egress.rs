@@ -1,6 +1,7 @@
 //! The forward proxy, seen from a client.
 
 mod closing;
+mod denials;
 mod dns;
 mod kept;
 mod limits;

@@ -1,8 +1,9 @@
 //! The role `mcp` over real sockets and a real queue directory.
 
 mod bench;
+mod broken_text;
 mod calls;
-mod fake_api;
+pub mod fake_api;
 mod hostile;
 mod kubernetes;
 mod limits;

@@ -124,24 +124,24 @@ impl Allowlist {
     /// The allowlist of these entries; repeated ones count once, where they stand first.
     pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut list = Self::default();
-        let mut seen = HashSet::new();
+        let entries = entries.into_iter();
+        // A list of thousands is read while connections wait for it.
+        list.entries.reserve(entries.size_hint().0);
+        list.exact.reserve(entries.size_hint().0);
         for entry in entries {
-            if !seen.insert(entry.clone()) {
-                continue;
-            }
             let names = if entry.is_suffix() {
                 &mut list.below
             } else {
                 &mut list.exact
             };
             let ports = names.entry(entry.name().to_owned()).or_default();
-            match entry.port() {
-                Some(port) => {
-                    ports.declared.insert(port);
-                }
-                None => ports.web = true,
+            let is_new = match entry.port() {
+                Some(port) => ports.declared.insert(port),
+                None => !std::mem::replace(&mut ports.web, true),
+            };
+            if is_new {
+                list.entries.push(entry);
             }
-            list.entries.push(entry);
         }
         list
     }

@@ -5,7 +5,7 @@ mod facts;
 
 use super::{problem::Problem, seen};
 use crate::{
-    api::{Bottle, BottlePhase, BottleStatus},
+    api::{Bottle, BottlePhase, BottleStatus, DenialsTold},
     names,
     proposal::condition::{self, FALSE},
 };
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
 /// What the status is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Inputs<'a> {
     /// The Bottle.
     pub bottle: &'a Bottle,
@@ -35,6 +35,8 @@ pub struct Inputs<'a> {
     pub pending: u32,
     /// Declared hosts that grants hide.
     pub hidden: &'a [String],
+    /// The last Event about refused hosts.
+    pub denials_told: Option<DenialsTold>,
     /// The clock.
     pub now: Timestamp,
 }
@@ -50,6 +52,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         hash,
         pending,
         hidden,
+        denials_told,
         now,
     } = inputs;
     let now = condition::whole_seconds(now);
@@ -119,6 +122,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             .and_then(seen::agent_image)
             .cloned()
             .or_else(|| image.map(str::to_owned)),
+        denials_told,
         sidecar: None,
     }
 }

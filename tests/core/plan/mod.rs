@@ -1,7 +1,9 @@
 //! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
 
 mod bottles;
+mod denials;
 mod lifetimes;
+mod pipelock;
 mod proposals;
 mod routes;
 mod routes_declared;

@@ -171,34 +171,10 @@ async fn no_request_fails_or_carries_a_wrong_credential_while_everything_changes
                 round
             })
         };
-        let clients = (0..CONNECTIONS).map(|client| {
-            let (proxy, begun, over) = (Arc::clone(&proxy), Arc::clone(&begun), Arc::clone(&over));
-            tokio::spawn(async move {
-                let mut stream = proxy.open().await;
-                for number in 0..requests / CONNECTIONS {
-                    let oldest = over.load(Ordering::SeqCst);
-                    let request = if (client + number) % 2 == 0 {
-                        "GET /x/a HTTP/1.1\r\nHost: cred-proxy\r\n\r\n"
-                    } else {
-                        "POST /x/a HTTP/1.1\r\nHost: cred-proxy\r\nContent-Length: 4\r\n\r\nbody"
-                    };
-                    stream.write_all(request.as_bytes()).await.unwrap();
-                    let answer = head(&mut stream).await;
-                    assert_eq!(status(&answer), 200, "{answer}");
-                    let length = answer
-                        .lines()
-                        .find_map(|line| line.strip_prefix("content-length: "));
-                    let mut body = vec![0; length.unwrap().parse().unwrap()];
-                    stream.read_exact(&mut body).await.unwrap();
-                    let newest = begun.load(Ordering::SeqCst);
-                    let body = String::from_utf8(body).unwrap();
-                    let value: usize = body.strip_prefix("Bearer ").unwrap().parse().unwrap();
-                    assert!(
-                        (oldest..=newest).contains(&value),
-                        "{oldest} {value} {newest}"
-                    );
-                }
-            })
+        let clients = (0..CONNECTIONS).map(|_| {
+            let proxy = Arc::clone(&proxy);
+            let span = (Arc::clone(&begun), Arc::clone(&over));
+            tokio::spawn(async move { ask(&proxy, requests / CONNECTIONS, &span.0, &span.1).await })
         });
         for client in join_all(clients).await {
             client.unwrap();
@@ -206,5 +182,32 @@ async fn no_request_fails_or_carries_a_wrong_credential_while_everything_changes
         done.store(true, Ordering::SeqCst);
         assert!(changing.await.unwrap() >= 100);
         assert_eq!(upstream.seen().len(), requests, "{alpn}");
+    }
+}
+
+/// Asks again and again on one connection, and checks the credential that the upstream has seen.
+async fn ask(proxy: &Proxy, requests: usize, begun: &AtomicUsize, over: &AtomicUsize) {
+    let mut stream = proxy.open().await;
+    for number in 0..requests {
+        let oldest = over.load(Ordering::SeqCst);
+        let request = if number % 2 == 0 {
+            "GET /x/a HTTP/1.1\r\nHost: cred-proxy\r\n\r\n"
+        } else {
+            "POST /x/a HTTP/1.1\r\nHost: cred-proxy\r\nContent-Length: 4\r\n\r\nbody"
+        };
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = head(&mut stream).await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        let mut lines = answer.lines();
+        let length = lines.find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        stream.read_exact(&mut body).await.unwrap();
+        let newest = begun.load(Ordering::SeqCst);
+        let body = String::from_utf8(body).unwrap();
+        let value: usize = body.strip_prefix("Bearer ").unwrap().parse().unwrap();
+        assert!(
+            (oldest..=newest).contains(&value),
+            "{oldest} {value} {newest}"
+        );
     }
 }

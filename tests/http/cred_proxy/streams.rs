@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 const ALPN: [&str; 2] = ["http/1.1", "h2"];
 
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
+    (0..length)
+        .map(|at| (at * 7 + at / 251).to_le_bytes()[0])
+        .collect()
 }
 
 #[tokio::test]

@@ -1,181 +1,23 @@
-//! A credential proxy with its files, and upstreams behind TLS that it trusts.
+//! A credential proxy with its files.
 
+pub use super::upstreams::{Authority, Reply, reply};
 use crate::support::proxy::{FakeDns, SOON, rest};
 use bot_bottle::config::Files;
 use bot_bottle::config_directory::{Snapshot, watch_state};
 use bot_bottle::cred_proxy::{self, Limits, Means, Secrets, Setup, Tls};
 use bot_bottle::egress::Resolve;
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 pub const LOOPBACK: &str = r#"{"allowInternal": ["127.0.0.0/8"]}"#;
 pub const SECRET: &str = "s3cret-token-value";
-
-/// What an upstream answers with.
-pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
-
-pub fn reply(text: impl Into<Bytes>) -> Reply {
-    Response::new(Full::new(text.into()).boxed_unsync())
-}
-
-/// A key with a certificate for `up.example`, and the file that says to trust it.
-pub struct Authority {
-    made: rcgen::CertifiedKey<rcgen::KeyPair>,
-    _directory: TempDir,
-    pub bundle: PathBuf,
-}
-
-impl Authority {
-    pub fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["up.example".to_owned()]).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let bundle = directory.path().join("bundle.pem");
-        fs::write(&bundle, made.cert.pem()).unwrap();
-        Self {
-            made,
-            _directory: directory,
-            bundle,
-        }
-    }
-
-    fn acceptor(&self, alpn: &[&str]) -> TlsAcceptor {
-        let key = PrivateKeyDer::try_from(self.made.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![self.made.cert.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// A server behind TLS; `serve` gets each connection.
-    pub async fn serve<F, S>(&self, alpn: &[&str], serve: S) -> SocketAddr
-    where
-        S: Fn(TlsStream<TcpStream>) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let acceptor = self.acceptor(alpn);
-        let serve = Arc::new(serve);
-        crate::support::upstream::serve(move |stream| {
-            let (acceptor, serve) = (acceptor.clone(), Arc::clone(&serve));
-            async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream).await;
-                }
-            }
-        })
-        .await
-    }
-
-    /// An HTTP server behind TLS; it keeps the heads of all requests.
-    pub async fn http<H>(&self, alpn: &[&str], handle: H) -> Upstream
-    where
-        H: Fn(Request<Incoming>) -> BoxFuture<'static, Reply> + Send + Sync + 'static,
-    {
-        let seen: Seen = Arc::default();
-        let connections: Arc<Mutex<usize>> = Arc::default();
-        let handle = Arc::new(handle);
-        let (kept, counted) = (Arc::clone(&seen), Arc::clone(&connections));
-        let address = self
-            .serve(alpn, move |stream| {
-                *counted.lock().unwrap() += 1;
-                let (handle, kept) = (Arc::clone(&handle), Arc::clone(&kept));
-                async move {
-                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        kept.lock().unwrap().push(head_of(&request));
-                        let answer = handle(request);
-                        async move { Ok::<_, Infallible>(answer.await) }
-                    });
-                    let io = TokioIo::new(stream);
-                    let _ = if is_http2 {
-                        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                            .serve_connection(io, service)
-                            .await
-                    } else {
-                        hyper::server::conn::http1::Builder::new()
-                            .serve_connection(io, service)
-                            .await
-                    };
-                }
-            })
-            .await;
-        Upstream {
-            address,
-            seen,
-            connections,
-        }
-    }
-
-    /// Answers everything with `ok`.
-    pub async fn ok(&self) -> Upstream {
-        self.http(&["http/1.1"], |_| Box::pin(async { reply("ok\n") }))
-            .await
-    }
-}
-
-type Seen = Arc<Mutex<Vec<String>>>;
-
-/// Request line and headers, sorted, as text.
-fn head_of(request: &Request<Incoming>) -> String {
-    let mut lines: Vec<String> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?")))
-        .collect();
-    lines.sort();
-    let line = format!(
-        "{} {} {:?}",
-        request.method(),
-        request.uri(),
-        request.version()
-    );
-    [vec![line], lines].concat().join("\n") + "\n"
-}
-
-pub struct Upstream {
-    pub address: SocketAddr,
-    seen: Seen,
-    connections: Arc<Mutex<usize>>,
-}
-
-impl Upstream {
-    pub fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    pub fn last(&self) -> String {
-        self.seen().pop().expect("no request came")
-    }
-
-    pub fn connections(&self) -> usize {
-        *self.connections.lock().unwrap()
-    }
-}
 
 pub struct Proxy {
     pub address: SocketAddr,
@@ -265,7 +107,7 @@ impl Proxy {
     /// Another `routes.json`, whatever is in it.
     pub fn configure_raw(&self, routes: &str, hash: &str) {
         let mut snapshot = snapshot(&[], LOOPBACK, hash);
-        snapshot.files.routes = routes.to_owned();
+        routes.clone_into(&mut snapshot.files.routes);
         self.config.send(snapshot).unwrap();
     }
 

@@ -6,6 +6,7 @@ use bot_bottle::egress::{self, Limits, LookupError, Resolve, Setup};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -75,7 +76,7 @@ pub struct Proxy {
     hashes: watch::Receiver<BTreeMap<String, String>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), egress::Error>>,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Proxy {
@@ -105,7 +106,7 @@ impl Proxy {
             hashes,
             stop: Some(stop),
             task,
-            _state: state,
+            state,
         };
         proxy.enforced("first").await;
         proxy
@@ -115,6 +116,11 @@ impl Proxy {
         self.config
             .send(snapshot(allowlist, egress_json, hash))
             .unwrap();
+    }
+
+    /// Where it says what it enforces and refuses.
+    pub fn state(&self) -> &Path {
+        self.state.path()
     }
 
     pub fn hash(&self) -> String {

@@ -1,8 +1,10 @@
 //! Carries out a plan's actions, one by one, in their order.
 
+mod pods;
+
 use super::{Context, Error};
 use crate::{
-    api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
+    api::{Bottle, BottleStatus, Proposal, ProposalStatus},
     names::{self, FIELD_MANAGER},
     plan::{Action, Observed},
     proposal::notice::Notice,
@@ -112,14 +114,6 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn pod_name(&self) -> String {
-        names::object_name(&self.bottle.name_any())
-    }
-
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.context.client.clone(), &self.namespace)
-    }
-
     fn config_maps(&self) -> Api<ConfigMap> {
         Api::namespaced(self.context.client.clone(), &self.namespace)
     }
@@ -159,6 +153,9 @@ impl Target<'_> {
             .await
             .map_err(Error::api("store the status of Proposal", name))?;
         self.wrote("Proposal", &written);
+        if let Some(seen) = seen {
+            self.context.metrics.stored(seen, &status);
+        }
         Ok(())
     }
 
@@ -221,77 +218,6 @@ impl Target<'_> {
         Ok(())
     }
 
-    async fn create_pod(&self, pod: Pod) -> Result<(), Error> {
-        let written = self
-            .pods()
-            .create(&post(), &pod)
-            .await
-            .map_err(Error::api("create Pod", pod.name_any()))?;
-        self.wrote("Pod", &written);
-        Ok(())
-    }
-
-    async fn delete_pod(&self, name: &str, uid: String, why: &str) -> Result<(), Error> {
-        tracing::info!(pod = name, why, "ending the pod");
-        self.context.visible.forget("Pod", &self.namespace, name);
-        match self
-            .pods()
-            .delete(name, &only(uid))
-            .await
-            .map_err(Error::api("delete Pod", name))
-        {
-            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
-            other => other.map(drop),
-        }
-    }
-
-    async fn patch_image(&self, image: &str) -> Result<(), Error> {
-        let body = json!({"metadata": {"uid": uid(self.basis.pod)}, "spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
-        self.patch_pod("change the image of Pod", &Patch::Strategic(body))
-            .await
-    }
-
-    async fn resize(&self, resources: Resources, hash: &str, uid: String) -> Result<(), Error> {
-        let name = self.pod_name();
-        let body = json!({"spec": {"containers": [{"name": names::container::AGENT, "resources": resources}]}});
-        let resized = self
-            .pods()
-            .patch_subresource("resize", &name, &params(), &Patch::Strategic(body))
-            .await;
-        match resized {
-            Ok(_) => {}
-            // An older cluster, or a change that no running pod can take: a new pod has the new resources.
-            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 405 | 422) => {
-                return self
-                    .delete_pod(&name, uid, "its resources can't change in place")
-                    .await;
-            }
-            Err(error) => return Err(Error::api("resize Pod", &name)(error)),
-        }
-        self.annotate(names::ANNOTATION_RESOURCES_HASH, hash).await
-    }
-
-    async fn annotate(&self, annotation: &str, value: &str) -> Result<(), Error> {
-        let body =
-            json!({"metadata": {"uid": uid(self.basis.pod), "annotations": {annotation: value}}});
-        self.patch_pod("touch Pod", &Patch::Merge(body)).await
-    }
-
-    async fn patch_pod(
-        &self,
-        operation: &'static str,
-        patch: &Patch<serde_json::Value>,
-    ) -> Result<(), Error> {
-        let name = self.pod_name();
-        let written = self
-            .pods()
-            .patch(&name, &params(), patch)
-            .await
-            .map_err(Error::api(operation, &name))?;
-        self.wrote("Pod", &written);
-        Ok(())
-    }
-
     async fn notify(&self, proposals: &[Proposal], about: Option<String>, notice: &Notice) {
         let bottle = reference(self.bottle);
         let proposal = about
@@ -305,6 +231,12 @@ impl Target<'_> {
         match proposal {
             None => self.context.notifier.publish(&bottle, None, notice).await,
             Some(proposal) => {
+                if let Some(teller) = &self.context.teller
+                    && notice.reason == names::NOTICE_PENDING
+                {
+                    let (namespace, bottle) = (&self.namespace, self.bottle.name_any());
+                    teller.tell(&format!("{namespace}/{bottle} {}", notice.note));
+                }
                 self.context
                     .notifier
                     .publish(&proposal, Some(&bottle), notice)

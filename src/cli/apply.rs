@@ -1,0 +1,249 @@
+//! `bottle apply` and `bottle delete`.
+
+use super::{
+    Error,
+    backend::Backend,
+    complete,
+    manifest::{self, Manifest},
+    on_machine::Machine,
+    output,
+};
+use crate::{
+    api::Bottle,
+    local::{
+        self, honour,
+        identity::Key,
+        keeper,
+        place::Place,
+        record::{Record, Runtime},
+        sandbox::Bubblewrap,
+    },
+    plan::scope,
+    telemetry,
+};
+use clap_complete::ArgValueCandidates;
+use std::{
+    env, fs,
+    io::Read as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// `bottle apply`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// YAML files with Bottles; - is standard input.
+    #[arg(short, long = "filename", required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[command(flatten)]
+    machine: OnMachine,
+}
+
+/// What only this machine has to be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct OnMachine {
+    /// How the agent is run on this machine. Default: sandbox.
+    #[arg(long)]
+    pub runtime: Option<Runtime>,
+    /// This machine's programs stand for the image that the Bottle names.
+    #[arg(long)]
+    pub host_programs: bool,
+    /// The directory that is the workspace.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<std::path::PathBuf>,
+    /// A further file or directory that the agent may read; repeat it.
+    #[arg(long, value_name = "PATH")]
+    pub readable: Vec<std::path::PathBuf>,
+    /// A host with a fixed address, for tests: HOST=IP[:PORT]; repeat it.
+    #[arg(long, value_name = "HOST=IP", hide = true)]
+    pub resolve: Vec<String>,
+}
+
+/// `bottle delete`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Delete {
+    /// Names of Bottles.
+    #[arg(required = true, add = ArgValueCandidates::new(complete::bottles))]
+    names: Vec<String>,
+}
+
+/// How long a keeper may take to end its agent.
+const ENDING: Duration = Duration::from_secs(20);
+
+/// Applies every Bottle of every file.
+pub async fn apply(backend: &Backend, options: &Options) -> Result<(), Error> {
+    for file in &options.files {
+        let text = read(file)?;
+        let manifests = manifest::read(&text)
+            .map_err(|error| Error::Refused(format!("{file}: {}", telemetry::chain(&error))))?;
+        if manifests.is_empty() {
+            return Err(Error::Refused(format!("{file} holds no object")));
+        }
+        for manifest in manifests {
+            let outcome = match backend {
+                Backend::Cluster(cluster) => {
+                    cluster.apply(&manifest.name, &manifest.written).await?
+                }
+                Backend::Machine(machine) => on_machine(machine, &manifest, &options.machine)?,
+            };
+            output::line(&format!(
+                "bottle.{}/{} {outcome}",
+                crate::names::GROUP,
+                manifest.name
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &str) -> Result<String, Error> {
+    if file == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(Error::io("read standard input"))?;
+        return Ok(text);
+    }
+    fs::read_to_string(file).map_err(Error::io(format!("read {file}")))
+}
+
+/// A namespace in the file is the project, as kubectl has it.
+fn on_machine(
+    machine: &Machine,
+    manifest: &Manifest,
+    flags: &OnMachine,
+) -> Result<&'static str, Error> {
+    let project = manifest
+        .bottle
+        .metadata
+        .namespace
+        .as_deref()
+        .unwrap_or(machine.project());
+    let key = Key::new(project, &manifest.name).map_err(local::Error::from)?;
+    let place = machine.state().place(key);
+    let record = record(&place, flags)?;
+    let outcome = store(&place, &manifest.bottle, &record)?;
+    start(&place)?;
+    Ok(outcome)
+}
+
+/// What stood there, with what the flags say on top; the runtime must work here.
+pub fn record(place: &Place, flags: &OnMachine) -> Result<Record, Error> {
+    let mut record = place.record()?;
+    if let Some(runtime) = flags.runtime {
+        record.runtime = runtime;
+    }
+    record.host_programs |= flags.host_programs;
+    let full = |path: &std::path::PathBuf| {
+        fs::canonicalize(path).map_err(Error::io(format!("find {}", path.display())))
+    };
+    if let Some(workspace) = &flags.workspace {
+        record.workspace = Some(full(workspace)?);
+    }
+    if !flags.readable.is_empty() {
+        record.readable = flags.readable.iter().map(full).collect::<Result<_, _>>()?;
+    }
+    if !flags.resolve.is_empty() {
+        record.resolve.clone_from(&flags.resolve);
+    }
+    if record.runtime == Runtime::Sandbox {
+        Bubblewrap::find(env::var_os("PATH").as_deref()).map_err(local::Error::from)?;
+    } else {
+        output::note(local::process::WARNING);
+    }
+    Ok(record)
+}
+
+/// Checks the Bottle and writes it; what came of it.
+pub fn store(place: &Place, bottle: &Bottle, record: &Record) -> Result<&'static str, Error> {
+    honour::bottle(bottle, record).map_err(local::Error::from)?;
+    scope::validate(bottle, None, &keeper::settings())
+        .map_err(|problem| Error::Refused(problem.to_string()))?;
+    let locked = place.lock()?;
+    locked.put_record(record)?;
+    let mut new = bottle.clone();
+    new.metadata.namespace = Some(place.key().project.clone());
+    let old = place.bottle()?;
+    let outcome = match &old {
+        None => {
+            new.metadata.generation = Some(1);
+            new.metadata.uid = None;
+            new.metadata.resource_version = None;
+            new.status = None;
+            "created"
+        }
+        Some(old) => {
+            let same = old.spec == new.spec && old.metadata.annotations == new.metadata.annotations;
+            let metadata = old.metadata.clone();
+            new.metadata = kube::api::ObjectMeta {
+                labels: new.metadata.labels.take(),
+                annotations: new.metadata.annotations.take(),
+                generation: metadata.generation.map(|at| if same { at } else { at + 1 }),
+                ..metadata
+            };
+            new.status.clone_from(&old.status);
+            if same { "unchanged" } else { "configured" }
+        }
+    };
+    if outcome != "unchanged" {
+        locked.put_bottle(new)?;
+    }
+    Ok(outcome)
+}
+
+/// Has a keeper of its own run the bottle, which outlives this program; nothing when one runs it already.
+pub fn start(place: &Place) -> Result<(), Error> {
+    if place.kept() {
+        return Ok(());
+    }
+    let program = env::current_exe().map_err(Error::io("find our own program"))?;
+    let path = place.path("log/keeper");
+    let log = fs::OpenOptions::new().create(true).append(true).open(&path);
+    let log = log.map_err(Error::io(format!("write {}", path.display())))?;
+    let key = place.key();
+    let mut command = Command::new(program);
+    command
+        .args(["local", "keep", "--state"])
+        .arg(place.state().root())
+        .args(["--project", &key.project, "--bottle", &key.name])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command
+        .spawn()
+        .map(drop)
+        .map_err(Error::io("start the bottle"))
+}
+
+/// Removes Bottles.
+pub async fn delete(backend: &Backend, options: &Delete) -> Result<(), Error> {
+    for name in &options.names {
+        backend.bottle(name).await?;
+        match backend {
+            Backend::Cluster(cluster) => cluster.delete(name).await?,
+            Backend::Machine(machine) => remove(&machine.place(name)?).await?,
+        }
+        output::line(&format!("bottle.{}/{name} deleted", crate::names::GROUP))?;
+    }
+    Ok(())
+}
+
+/// Removes a Bottle of this machine, and waits until its processes are gone.
+pub async fn remove(place: &Place) -> Result<(), Error> {
+    place.lock()?.remove_bottle()?;
+    let gone = async {
+        while place.kept() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(ENDING, gone).await.is_err() {
+        return Err(Error::Refused(format!(
+            "bottle {} did not end; see its log: {}",
+            place.key(),
+            place.path("log/keeper").display()
+        )));
+    }
+    // Whoever kept it did this already, unless nobody did.
+    Ok(keeper::gone(place)?)
+}

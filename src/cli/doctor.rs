@@ -1,0 +1,124 @@
+//! `bottle doctor`: what works here, and what to do about the rest.
+
+use super::{Error, Where, on_cluster::Cluster, output, places};
+use crate::{local::sandbox::Bubblewrap, telemetry::chain};
+use std::{env, fs, path::Path};
+
+/// `bottle doctor`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {}
+
+enum Finding {
+    Good(String),
+    Bad(String),
+}
+
+/// Prints what was found. The exit code says whether bottles can be isolated anywhere.
+pub async fn run(place: &Where, _: &Options) -> Result<u8, Error> {
+    let sandbox = sandbox();
+    let cluster = cluster(place).await;
+    let usable = matches!(sandbox, Finding::Good(_)) || matches!(cluster, Finding::Good(_));
+    for (name, finding) in [
+        ("kernel", kernel()),
+        ("sandbox", sandbox),
+        ("state directory", state(place)),
+        ("cgroups", cgroups()),
+        (
+            "nftables",
+            program(
+                "nft",
+                "nftables",
+                "the test cluster lays bottles' locks with it",
+            ),
+        ),
+        ("docker", docker()),
+        (
+            "kubectl",
+            program("kubectl", "kubectl", "`bottle exec` in a cluster needs it"),
+        ),
+        ("cluster", cluster),
+    ] {
+        let line = match finding {
+            Finding::Good(text) => format!("\x1b[32mok\x1b[0m    {name:<17}{text}"),
+            Finding::Bad(text) => format!("\x1b[33mno\x1b[0m    {name:<17}{text}"),
+        };
+        output::line(&line)?;
+    }
+    if usable {
+        return Ok(0);
+    }
+    output::line(
+        "\nNo agent can be isolated here: only `--runtime process` is left, which isolates nothing.",
+    )?;
+    Ok(1)
+}
+
+fn kernel() -> Finding {
+    match nix::sys::utsname::uname() {
+        Ok(name) => Finding::Good(format!(
+            "{} {}",
+            name.sysname().to_string_lossy(),
+            name.release().to_string_lossy()
+        )),
+        Err(error) => Finding::Bad(error.to_string()),
+    }
+}
+
+fn sandbox() -> Finding {
+    match Bubblewrap::find(env::var_os("PATH").as_deref()) {
+        Ok(_) => Finding::Good("bubblewrap makes namespaces: bottles run here, isolated".into()),
+        Err(error) => Finding::Bad(chain(&error)),
+    }
+}
+
+fn state(place: &Where) -> Finding {
+    match places::state(place) {
+        Ok(state) => Finding::Good(state.root().display().to_string()),
+        Err(error) => Finding::Bad(chain(&error)),
+    }
+}
+
+fn cgroups() -> Finding {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        Finding::Good("version 2".into())
+    } else {
+        Finding::Bad(
+            "no unified hierarchy: a Kubernetes on this machine may want it; bottles here don't"
+                .into(),
+        )
+    }
+}
+
+fn docker() -> Finding {
+    match fs::metadata("/run/docker.sock") {
+        Ok(_) => Finding::Good("its socket is there; bottles don't use it yet".into()),
+        Err(_) => Finding::Bad("no socket at /run/docker.sock; bottles don't need it".into()),
+    }
+}
+
+fn program(name: &str, package: &str, what: &str) -> Finding {
+    match crate::seal::probe::find(name, env::var_os("PATH").as_deref()) {
+        Some(path) => Finding::Good(path.display().to_string()),
+        None => Finding::Bad(format!("not on PATH: {what}; install {package}")),
+    }
+}
+
+async fn cluster(place: &Where) -> Finding {
+    let cluster = match Cluster::connect(place).await {
+        Ok(Some(cluster)) => cluster,
+        Ok(None) => {
+            return Finding::Bad("none is configured: no kubeconfig with a current context".into());
+        }
+        Err(error) => return Finding::Bad(chain(&error)),
+    };
+    match cluster.proposals(false).await {
+        Ok(_) => Finding::Good(format!(
+            "proposals of namespace {} can be read",
+            cluster.namespace()
+        )),
+        Err(error) => Finding::Bad(format!(
+            "{}; is the chart installed, and may you list proposals?",
+            chain(&error)
+        )),
+    }
+}

@@ -1,0 +1,226 @@
+//! The bottles of a cluster, by the current kubeconfig and the person's own rights.
+
+use super::{Error, Where};
+use crate::{
+    api::{Bottle, Proposal},
+    local::admit::Verdict,
+    names,
+};
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{
+    Api, Client, Config, ResourceExt as _,
+    api::{DeleteParams, ListParams, LogParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// Field manager of what a person applies with this program.
+const FIELD_MANAGER: &str = "bottle";
+/// Between two looks of a watch: gentle to an API server, and a person does not notice it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A client and a namespace.
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    context: Option<String>,
+}
+
+fn failed(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> Error {
+    let operation = operation.into();
+    move |source| Error::Cluster {
+        operation,
+        source: Box::new(source),
+    }
+}
+
+impl Cluster {
+    /// None when no cluster is configured; an error when the configured one can't be used.
+    pub async fn connect(place: &Where) -> Result<Option<Self>, Error> {
+        let unusable = |error| Error::Kubeconfig(Box::new(error));
+        let configured = Kubeconfig::read()
+            .is_ok_and(|config| config.current_context.is_some() || place.context.is_some());
+        let config = if configured || place.context.is_some() {
+            let options = KubeConfigOptions {
+                context: place.context.clone(),
+                ..KubeConfigOptions::default()
+            };
+            Config::from_kubeconfig(&options).await.map_err(unusable)?
+        } else if let Ok(config) = Config::incluster() {
+            config
+        } else {
+            return Ok(None);
+        };
+        let namespace = place
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        // The ring provider is the only one that is linked; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::try_from(config).map_err(failed("reach the cluster"))?;
+        Ok(Some(Self {
+            client,
+            namespace,
+            context: place.context.clone(),
+        }))
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Flags with which kubectl means the same.
+    pub fn kubectl(&self) -> Vec<String> {
+        let mut words = vec!["-n".to_owned(), self.namespace.clone()];
+        if let Some(context) = &self.context {
+            words.extend(["--context".to_owned(), context.clone()]);
+        }
+        words
+    }
+
+    fn own<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn api<K>(&self, all: bool) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        if all {
+            Api::all(self.client.clone())
+        } else {
+            self.own()
+        }
+    }
+
+    /// The Bottles.
+    pub async fn bottles(&self, all: bool) -> Result<Vec<Bottle>, Error> {
+        let list = self.api::<Bottle>(all).list(&ListParams::default()).await;
+        Ok(list.map_err(failed("list Bottles"))?.items)
+    }
+
+    /// One Bottle.
+    pub async fn bottle(&self, name: &str) -> Result<Option<Bottle>, Error> {
+        let found = self.own::<Bottle>().get_opt(name).await;
+        found.map_err(failed(format!("read Bottle {name}")))
+    }
+
+    /// The Proposals.
+    pub async fn proposals(&self, all: bool) -> Result<Vec<Proposal>, Error> {
+        let list = self.api::<Proposal>(all).list(&ListParams::default()).await;
+        let mut items = list.map_err(failed("list Proposals"))?.items;
+        items.sort_by_key(|one| one.creation_timestamp().map(|time| time.0));
+        Ok(items)
+    }
+
+    /// Writes a decision; admission fills in who and when, and refuses what is not legal.
+    pub async fn decide(&self, proposal: &Proposal, verdict: Verdict) -> Result<Proposal, Error> {
+        let name = proposal.name_any();
+        let mut spec = json!({"decision": verdict.decision});
+        let fields = [
+            ("finalFile", verdict.final_file.map(Into::into)),
+            ("notes", verdict.notes.map(Into::into)),
+            (
+                "expiresAt",
+                verdict.expires_at.map(|at| at.to_string().into()),
+            ),
+        ];
+        for (field, value) in fields {
+            if let Some(value) = value {
+                let value: serde_json::Value = value;
+                spec[field] = value;
+            }
+        }
+        // The uid makes it this very question: one that was deleted and asked anew is another.
+        let patch = Patch::Merge(json!({"metadata": {"uid": proposal.metadata.uid}, "spec": spec}));
+        let api: Api<Proposal> = match &proposal.metadata.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => self.own(),
+        };
+        let patched = api.patch(&name, &PatchParams::default(), &patch).await;
+        patched.map_err(failed(format!("decide about {name}")))
+    }
+
+    /// Applies a manifest; whether it is new, or changed.
+    pub async fn apply(
+        &self,
+        name: &str,
+        object: &serde_json::Value,
+    ) -> Result<&'static str, Error> {
+        let api = self.own::<Bottle>();
+        let before = self.bottle(name).await?;
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let written = api.patch(name, &params, &Patch::Apply(object)).await;
+        let written = written.map_err(failed(format!("apply Bottle {name}")))?;
+        Ok(match before {
+            None => "created",
+            Some(before) if before.metadata.generation == written.metadata.generation => {
+                "unchanged"
+            }
+            Some(_) => "configured",
+        })
+    }
+
+    /// Deletes a Bottle.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let deleted = self
+            .own::<Bottle>()
+            .delete(name, &DeleteParams::default())
+            .await;
+        deleted
+            .map(drop)
+            .map_err(failed(format!("delete Bottle {name}")))
+    }
+
+    /// The log of one container of the bottle.
+    pub async fn log(
+        &self,
+        bottle: &str,
+        container: &str,
+        follow: bool,
+        tail: Option<i64>,
+    ) -> Result<impl futures::AsyncBufRead + use<>, Error> {
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            follow,
+            tail_lines: tail,
+            ..LogParams::default()
+        };
+        let stream = self
+            .own::<Pod>()
+            .log_stream(&names::object_name(bottle), &params)
+            .await;
+        stream.map_err(failed(format!("read the log of {container}")))
+    }
+
+    /// The Events about an object, oldest first: reason and sentence.
+    pub async fn events(&self, name: &str) -> Result<Vec<String>, Error> {
+        let params = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let list = self
+            .own::<Event>()
+            .list(&params)
+            .await
+            .map_err(failed("list Events"))?;
+        let line = |event: &Event| {
+            let part = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!(
+                "{} {} {}",
+                part(&event.type_),
+                part(&event.reason),
+                part(&event.message)
+            )
+        };
+        Ok(list.items.iter().map(line).collect())
+    }
+
+    /// When it may be time to look again.
+    pub async fn changed(&self) -> Result<(), Error> {
+        tokio::time::sleep(LOOK).await;
+        Ok(())
+    }
+}

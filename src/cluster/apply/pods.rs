@@ -1,0 +1,93 @@
+//! Writes of the pod.
+
+use super::{Target, only, params, post, uid};
+use crate::{api::Resources, cluster::Error, names};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt as _, api::Patch};
+use serde_json::json;
+
+impl Target<'_> {
+    fn pod_name(&self) -> String {
+        names::object_name(&self.bottle.name_any())
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.context.client.clone(), &self.namespace)
+    }
+
+    pub(super) async fn create_pod(&self, pod: Pod) -> Result<(), Error> {
+        let written = self
+            .pods()
+            .create(&post(), &pod)
+            .await
+            .map_err(Error::api("create Pod", pod.name_any()))?;
+        self.wrote("Pod", &written);
+        Ok(())
+    }
+
+    pub(super) async fn delete_pod(&self, name: &str, uid: String, why: &str) -> Result<(), Error> {
+        tracing::info!(pod = name, why, "ending the pod");
+        self.context.visible.forget("Pod", &self.namespace, name);
+        match self
+            .pods()
+            .delete(name, &only(uid))
+            .await
+            .map_err(Error::api("delete Pod", name))
+        {
+            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    pub(super) async fn patch_image(&self, image: &str) -> Result<(), Error> {
+        let body = json!({"metadata": {"uid": uid(self.basis.pod)}, "spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
+        self.patch_pod("change the image of Pod", &Patch::Strategic(body))
+            .await
+    }
+
+    pub(super) async fn resize(
+        &self,
+        resources: Resources,
+        hash: &str,
+        uid: String,
+    ) -> Result<(), Error> {
+        let name = self.pod_name();
+        let body = json!({"spec": {"containers": [{"name": names::container::AGENT, "resources": resources}]}});
+        let resized = self
+            .pods()
+            .patch_subresource("resize", &name, &params(), &Patch::Strategic(body))
+            .await;
+        match resized {
+            Ok(_) => {}
+            // An older cluster, or a change that no running pod can take: a new pod has the new resources.
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 405 | 422) => {
+                return self
+                    .delete_pod(&name, uid, "its resources can't change in place")
+                    .await;
+            }
+            Err(error) => return Err(Error::api("resize Pod", &name)(error)),
+        }
+        self.annotate(names::ANNOTATION_RESOURCES_HASH, hash).await
+    }
+
+    pub(super) async fn annotate(&self, annotation: &str, value: &str) -> Result<(), Error> {
+        let body =
+            json!({"metadata": {"uid": uid(self.basis.pod), "annotations": {annotation: value}}});
+        self.patch_pod("touch Pod", &Patch::Merge(body)).await
+    }
+
+    async fn patch_pod(
+        &self,
+        operation: &'static str,
+        patch: &Patch<serde_json::Value>,
+    ) -> Result<(), Error> {
+        let name = self.pod_name();
+        let written = self
+            .pods()
+            .patch(&name, &params(), patch)
+            .await
+            .map_err(Error::api(operation, &name))?;
+        self.wrote("Pod", &written);
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! What Prometheus reads: counts of what the operator does, and the state of the world that its caches show.
+
+mod requests;
+mod world;
+
+pub use requests::Counted;
+pub use world::Snapshot;
+
+use crate::api::{Proposal, ProposalPhase, ProposalStatus};
+use kube::ResourceExt as _;
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use world::World;
+
+/// Labels with their values; a fixed set each, so that nothing an agent writes becomes one.
+type Labels<const N: usize> = [(&'static str, String); N];
+type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+
+/// Counts; clones of each part share their numbers.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    world: World,
+    reconciles: Family<Labels<1>, Counter>,
+    running: Gauge,
+    reconcile_seconds: Histogram,
+    requests: Family<Labels<2>, Counter>,
+    proposals: Family<Labels<2>, Counter>,
+    decision_seconds: Histograms<1>,
+    enforcement_seconds: Histograms<1>,
+    notices: Family<Labels<1>, Counter>,
+    watch_failures: Counter,
+    leading: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("bot_bottle");
+        let world = World::register(&mut registry);
+        let metrics = Self {
+            world,
+            reconciles: Family::default(),
+            running: Gauge::default(),
+            reconcile_seconds: fast(),
+            requests: Family::default(),
+            proposals: Family::default(),
+            decision_seconds: Family::new_with_constructor(slow),
+            enforcement_seconds: Family::new_with_constructor(fast),
+            notices: Family::default(),
+            watch_failures: Counter::default(),
+            leading: Gauge::default(),
+            registry: Mutex::default(),
+        };
+        let mut add =
+            |name: &str, help: &str, metric: Kind<'_>| metric.register(&mut registry, name, help);
+        add(
+            "reconciles",
+            "Reconciles of a Bottle, by outcome",
+            Kind::One(&metrics.reconciles),
+        );
+        add(
+            "reconciles_running",
+            "Reconciles that run now",
+            Kind::Gauge(&metrics.running),
+        );
+        add(
+            "reconcile_seconds",
+            "How long a reconcile took",
+            Kind::Histogram(&metrics.reconcile_seconds),
+        );
+        add(
+            "api_requests",
+            "Requests to the API server, by method and status code",
+            Kind::Two(&metrics.requests),
+        );
+        add(
+            "proposal_steps",
+            "Steps of Proposals, by tool and the phase that they came into",
+            Kind::Two(&metrics.proposals),
+        );
+        add(
+            "decision_seconds",
+            "From the question to the decision, by tool",
+            Kind::Histograms(&metrics.decision_seconds),
+        );
+        add(
+            "enforcement_seconds",
+            "From the decision until every sidecar enforced it, by tool",
+            Kind::Histograms(&metrics.enforcement_seconds),
+        );
+        add(
+            "notices",
+            "Notices sent to the webhook for people, by outcome",
+            Kind::One(&metrics.notices),
+        );
+        add(
+            "watch_failures",
+            "Watches that broke and were started again",
+            Kind::Counter(&metrics.watch_failures),
+        );
+        add(
+            "leading",
+            "1 while this operator holds the lease",
+            Kind::Gauge(&metrics.leading),
+        );
+        Self {
+            registry: Mutex::new(registry),
+            ..metrics
+        }
+    }
+}
+
+/// The shapes of metric that we have.
+enum Kind<'a> {
+    One(&'a Family<Labels<1>, Counter>),
+    Two(&'a Family<Labels<2>, Counter>),
+    Counter(&'a Counter),
+    Gauge(&'a Gauge),
+    Histogram(&'a Histogram),
+    Histograms(&'a Histograms<1>),
+}
+
+impl Kind<'_> {
+    fn register(self, registry: &mut Registry, name: &str, help: &str) {
+        match self {
+            Self::One(metric) => registry.register(name, help, metric.clone()),
+            Self::Two(metric) => registry.register(name, help, metric.clone()),
+            Self::Counter(metric) => registry.register(name, help, metric.clone()),
+            Self::Gauge(metric) => registry.register(name, help, metric.clone()),
+            Self::Histogram(metric) => registry.register(name, help, metric.clone()),
+            Self::Histograms(metric) => registry.register(name, help, metric.clone()),
+        }
+    }
+}
+
+/// Milliseconds to minutes: what programs do.
+fn fast() -> Histogram {
+    Histogram::new([
+        0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
+    ])
+}
+
+/// Seconds to days: what people do.
+fn slow() -> Histogram {
+    Histogram::new([
+        10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0, 259_200.0,
+    ])
+}
+
+impl Metrics {
+    /// Adds caches whose state is shown.
+    pub fn watch(&self, snapshot: Snapshot) {
+        self.world.watch(snapshot);
+    }
+
+    /// The page that Prometheus reads.
+    pub fn page(&self, leading: bool) -> Result<String, fmt::Error> {
+        self.leading.set(leading.into());
+        self.world.refresh();
+        let mut page = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        text::encode(&mut page, &registry)?;
+        Ok(page)
+    }
+
+    /// A reconcile begins; it is counted as running until the guard goes.
+    pub fn begins(&self) -> Running {
+        self.running.inc();
+        Running(self.running.clone())
+    }
+
+    /// A reconcile has ended.
+    pub fn reconciled(&self, outcome: &str, took: Duration) {
+        self.reconciles
+            .get_or_create(&[("outcome", outcome.to_owned())])
+            .inc();
+        self.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A watch broke.
+    pub fn watch_failed(&self) {
+        self.watch_failures.inc();
+    }
+
+    /// A notice was sent, or not.
+    pub fn noticed(&self, outcome: &str) {
+        self.notices
+            .get_or_create(&[("outcome", outcome.to_owned())])
+            .inc();
+    }
+
+    fn requested(&self, method: &http::Method, code: &str) {
+        let labels = [("method", method.to_string()), ("code", code.to_owned())];
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// A Proposal's new status is stored.
+    pub fn stored(&self, before: &Proposal, status: &ProposalStatus) {
+        let was = before.status.as_ref().and_then(|status| status.phase);
+        let Some(phase) = status.phase.filter(|phase| was != Some(*phase)) else {
+            return;
+        };
+        let tool = ("tool", before.spec.tool.as_str().to_owned());
+        self.proposals
+            .get_or_create(&[tool.clone(), ("phase", format!("{phase:?}"))])
+            .inc();
+        let decided = before.spec.decided_at;
+        if was.is_none_or(|was| was == ProposalPhase::Pending)
+            && let (Some(decided), Some(asked)) = (decided, before.creation_timestamp())
+        {
+            let waited = decided.duration_since(asked.0).as_secs_f64();
+            self.decision_seconds
+                .get_or_create(std::array::from_ref(&tool))
+                .observe(waited.max(0.0));
+        }
+        if phase == ProposalPhase::Enforced
+            && let (Some(decided), Some(enforced)) = (decided, status.enforced_at)
+        {
+            let waited = enforced.duration_since(decided).as_secs_f64();
+            self.enforcement_seconds
+                .get_or_create(&[tool])
+                .observe(waited.max(0.0));
+        }
+    }
+}
+
+/// A reconcile that runs.
+pub struct Running(Gauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests;

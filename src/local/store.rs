@@ -1,0 +1,202 @@
+//! Proposals and the Bottle's status as the sidecar writes them: the same fields as in a cluster, in YAML files.
+
+use super::{Error, place::Place};
+use crate::{
+    api::{self, Decision, ProposalPhase, ProposalSidecar, ProposalSpec},
+    config::text::readable,
+    names::LABEL_BOTTLE,
+    supervise::{
+        report::BottleStatus,
+        store::{Proposal, Put, Standing, Store, StoreError},
+        tools::Tool,
+    },
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The store of one bottle.
+#[derive(Clone, Debug)]
+pub struct LocalStore {
+    place: Arc<Place>,
+    bottle_uid: String,
+}
+
+impl LocalStore {
+    /// Over the bottle's directory.
+    pub fn new(place: Place, bottle_uid: String) -> Self {
+        Self {
+            place: Arc::new(place),
+            bottle_uid,
+        }
+    }
+
+    /// Files are written through to the disk: not on the thread that serves.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let own = self.clone();
+        match tokio::task::spawn_blocking(move || work(&own)).await {
+            Ok(result) => result.map_err(|error| StoreError::Failed {
+                operation,
+                source: Box::new(error),
+            }),
+            Err(error) => Err(StoreError::Failed {
+                operation,
+                source: Box::new(error),
+            }),
+        }
+    }
+
+    fn object(&self, proposal: &Proposal) -> api::Proposal {
+        let question = &proposal.question;
+        let spec = ProposalSpec {
+            bottle: self.place.key().name.clone(),
+            bottle_uid: self.bottle_uid.clone(),
+            tool: tool(question.tool),
+            justification: readable(&question.justification),
+            proposed_file: shown(question.tool, &question.file),
+            base_file: shown(question.tool, &proposal.base),
+            decision: Decision::Pending,
+            notes: String::new(),
+            final_file: None,
+            expires_at: None,
+            decided_by: None,
+            decided_at: None,
+            revoked_by: None,
+            revoked_at: None,
+        };
+        let mut object = api::Proposal::new(&proposal.name, spec);
+        object.metadata.namespace = Some(self.place.key().project.clone());
+        object.metadata.labels =
+            Some([(LABEL_BOTTLE.to_owned(), self.place.key().name.clone())].into());
+        object
+    }
+
+    fn put_now(&self, proposal: &Proposal, create: bool) -> Result<Put, Error> {
+        let locked = self.place.lock()?;
+        if let Some(object) = self.place.proposal(&proposal.name)? {
+            return Ok(Put::Exists(standing(&object, proposal)));
+        }
+        if !create {
+            return Ok(Put::Absent);
+        }
+        let made = locked.put_proposal(self.object(proposal))?;
+        Ok(Put::New(made.metadata.uid.unwrap_or_default()))
+    }
+
+    fn sidecar(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        change: impl FnOnce(&mut ProposalSidecar),
+    ) -> Result<bool, Error> {
+        let locked = self.place.lock()?;
+        let Some(mut object) = self.place.proposal(name)? else {
+            return Ok(false);
+        };
+        if version.is_some() && object.metadata.resource_version.as_deref() != version {
+            return Ok(false);
+        }
+        let status = object.status.get_or_insert_default();
+        change(status.sidecar.get_or_insert_default());
+        locked.put_proposal(object)?;
+        Ok(true)
+    }
+}
+
+impl Store for LocalStore {
+    async fn put(&self, proposal: &Proposal, create: bool) -> Result<Put, StoreError> {
+        let proposal = proposal.clone();
+        self.blocking("writing the proposal", move |store| {
+            store.put_now(&proposal, create)
+        })
+        .await
+    }
+
+    async fn ask_again(
+        &self,
+        proposal: &Proposal,
+        standing: &Standing,
+    ) -> Result<Option<i64>, StoreError> {
+        let (name, version) = (proposal.name.clone(), standing.version.clone());
+        let asked = standing.answered + 1;
+        let written = self
+            .blocking("asking again", move |store| {
+                store.sidecar(&name, Some(&version), |sidecar| sidecar.asked = Some(asked))
+            })
+            .await?;
+        Ok(written.then_some(asked))
+    }
+
+    async fn answered(&self, name: &str, asked: i64) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.blocking("noting the answer", move |store| {
+            store.sidecar(&name, None, |sidecar| sidecar.answered = Some(asked))
+        })
+        .await
+        .map(drop)
+    }
+}
+
+impl BottleStatus for LocalStore {
+    async fn merge(&self, sidecar: &Value) -> Result<(), StoreError> {
+        let fields = sidecar.clone();
+        self.blocking("updating the Bottle's status", move |store| {
+            let locked = store.place.lock()?;
+            let Some(mut bottle) = store.place.bottle()? else {
+                return Ok(());
+            };
+            let status = bottle.status.get_or_insert_default();
+            let own = status.sidecar.get_or_insert_default();
+            if let Some(hash) = fields.get("enforcedHash") {
+                own.enforced_hash = hash.as_str().map(str::to_owned);
+            }
+            if let Some(lagging) = fields.get("lagging") {
+                own.lagging = lagging.as_str().map(str::to_owned);
+            }
+            if let Some(denials) = fields.get("denials") {
+                own.denials = serde_json::from_value(denials.clone()).unwrap_or_default();
+            }
+            locked.put_bottle(bottle).map(drop)
+        })
+        .await
+    }
+}
+
+fn tool(tool: Tool) -> api::Tool {
+    match tool {
+        Tool::PipelockBlock => api::Tool::PipelockBlock,
+        Tool::CredProxyBlock => api::Tool::CredProxyBlock,
+        Tool::CapabilityBlock => api::Tool::CapabilityBlock,
+    }
+}
+
+/// A file as it is kept. White space means nothing in an allowlist, and may mean something in the other files.
+fn shown(tool: Tool, text: &str) -> String {
+    match tool {
+        Tool::PipelockBlock => readable(text),
+        Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
+    }
+}
+
+fn standing(object: &api::Proposal, proposal: &Proposal) -> Standing {
+    let status = object.status.clone().unwrap_or_default();
+    let sidecar = status.sidecar.unwrap_or_default();
+    let asked = sidecar.asked.unwrap_or(1);
+    let answered = sidecar.answered.unwrap_or(0);
+    let over = matches!(
+        status.phase,
+        Some(ProposalPhase::Conflicted | ProposalPhase::Expired | ProposalPhase::Failed)
+    );
+    Standing {
+        uid: object.metadata.uid.clone().unwrap_or_default(),
+        asked,
+        answered,
+        ended: answered >= asked && over,
+        base_changed: object.spec.base_file != shown(proposal.question.tool, &proposal.base),
+        version: object.metadata.resource_version.clone().unwrap_or_default(),
+        decision: None,
+    }
+}

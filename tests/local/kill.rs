@@ -1,0 +1,147 @@
+//! SIGKILL of everything at random moments: what was written stays, nothing is applied twice, a question has its answer.
+
+use crate::world::{PATIENCE, World, processes, within};
+use nix::sys::signal::{SIGKILL, kill};
+use nix::unistd::Pid;
+use std::time::Duration;
+
+/// A sequence that looks random and is the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+fn kill_everything(world: &World) {
+    for _ in 0..3 {
+        for pid in processes(&world.state(), "") {
+            let _ = kill(Pid::from_raw(pid), SIGKILL);
+        }
+    }
+    let gone = within(PATIENCE, || {
+        processes(&world.state(), "").is_empty().then_some(())
+    });
+    assert!(gone.is_some(), "something survives SIGKILL");
+}
+
+fn power_cuts(times: u64) {
+    let world = World::running();
+    let mut dice = Dice(7);
+    for round in 0..times {
+        let why = format!("round {round}");
+        let host = if round % 2 == 0 {
+            "a.example.com"
+        } else {
+            "b.example.com"
+        };
+        let call = world.ask(&format!("open.example.com\n{host}\n"), &why);
+        std::thread::sleep(Duration::from_millis(dice.roll(150)));
+        // Perhaps there is a proposal by now, and perhaps a person was fast.
+        let verdict = dice.roll(3);
+        if verdict < 2
+            && let Some(name) = pending(&world, &why)
+        {
+            let verb = if verdict == 0 { "approve" } else { "reject" };
+            let _ = world.command(&[verb, &name]).output().unwrap();
+            std::thread::sleep(Duration::from_millis(dice.roll(60)));
+        }
+        kill_everything(&world);
+        drop(call);
+        check(&world);
+        world.apply("");
+        // Asked again, as an agent does whose call was lost.
+        let call = world.ask(&format!("open.example.com\n{host}\n"), &why);
+        let answer = within(PATIENCE, || {
+            if let Some(name) = pending(&world, &why) {
+                let _ = world.command(&["approve", &name]).output().unwrap();
+            }
+            std::fs::read_to_string(&call).ok()
+        });
+        let answer = answer.unwrap_or_else(|| panic!("{why}: no answer\n{}", world.logs()));
+        assert!(answer.starts_with("status: "), "{why}: {answer}");
+        let expected = if answer.starts_with("status: rejected") {
+            None
+        } else {
+            Some("200")
+        };
+        if let Some(expected) = expected {
+            assert_eq!(world.fetch(host), expected, "{why}");
+        }
+        for name in enforced(&world) {
+            world.verb(&["revoke", &name]);
+        }
+        let shut = within(PATIENCE, || (world.fetch(host) == "403").then_some(()));
+        assert!(shut.is_some(), "{why}: {host} stays open");
+    }
+    let proposals = objects(&world);
+    assert_eq!(proposals.len() as u64, times);
+}
+
+fn objects(world: &World) -> Vec<serde_json::Value> {
+    let text = world.verb(&["proposals", "-o", "json"]);
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+fn pending(world: &World, why: &str) -> Option<String> {
+    let all = objects(world);
+    let one = all
+        .iter()
+        .find(|one| one["spec"]["justification"] == why && one["status"]["phase"] == "Pending")?;
+    Some(one["metadata"]["name"].as_str()?.to_owned())
+}
+
+fn enforced(world: &World) -> Vec<String> {
+    let all = objects(world);
+    let granted = all.iter().filter(|one| {
+        one["spec"]["decision"] == "Approved" && one["status"]["phase"] != "Conflicted"
+    });
+    granted
+        .map(|one| one["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Every object is whole, and no sequence was given twice.
+fn check(world: &World) {
+    let mut sequences: Vec<i64> = objects(world)
+        .iter()
+        .filter_map(|one| one["status"]["appliedSequence"].as_i64())
+        .collect();
+    let count = sequences.len();
+    sequences.sort_unstable();
+    sequences.dedup();
+    assert_eq!(sequences.len(), count, "a sequence was given twice");
+    world.verb(&["get", "blue", "-o", "json"]);
+}
+
+#[test]
+fn after_twenty_power_cuts_everything_is_consistent() {
+    power_cuts(20);
+}
+
+#[test]
+#[ignore = "tier long: some minutes"]
+fn after_two_hundred_power_cuts_everything_is_consistent() {
+    power_cuts(200);
+}
+
+#[test]
+fn a_sandbox_ends_with_its_keeper() {
+    let world = World::running();
+    let keeper = world.keeper().unwrap();
+    kill(Pid::from_raw(keeper), SIGKILL).unwrap();
+    let gone = within(PATIENCE, || {
+        processes(&world.state(), "").is_empty().then_some(())
+    });
+    assert!(gone.is_some());
+    let output = world.verb(&["get", "-o", "wide"]);
+    assert!(output.contains("NotRunning"), "{output}");
+    world.apply("");
+    assert!(world.inside("echo back").contains("back"));
+}
