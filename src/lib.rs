@@ -15,6 +15,7 @@
 //! - [`config_directory`]: SHELL, watches the mounted config and the hashes that the roles enforce
 //! - [`cred_proxy`]: SHELL, the reverse proxy that holds the credentials
 //! - [`egress`]: SHELL, the forward proxy that keeps the allowlist
+//! - [`pipelock`]: SHELL, pipelock as the engine that keeps the allowlist: its config delivered, its starts
 //! - [`prepare`]: the role that lays the lock (`prepare::lock` is CORE) and shares `seal`
 //! - [`seal`]: the first process of the agent's container (`seal::file`, `::document`, `::merge`, `::attempts` are CORE)
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
@@ -37,6 +38,7 @@ pub mod egress;
 pub mod failpoint;
 pub mod local;
 pub mod names;
+pub mod pipelock;
 pub mod plan;
 pub mod prepare;
 pub mod proposal;

@@ -101,6 +101,10 @@ pub mod path {
     pub const CA: &str = "/run/bottle/ca";
     /// That file.
     pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
+    /// Memory volume that `supervise` and the engine Pipelock share: its config, and `supervise` as its keeper.
+    pub const PIPELOCK: &str = "/run/bottle/pipelock";
+    /// `supervise` in it.
+    pub const PIPELOCK_KEEPER: &str = "/run/bottle/pipelock/supervise";
     /// Memory volume that `prepare` writes and the agent's container reads: `seal` and its instructions.
     pub const SEAL: &str = "/run/bottle/seal";
     /// The `seal` program in the agent's container.

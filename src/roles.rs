@@ -1,7 +1,7 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
 use crate::supervise::{mcp, options};
-use crate::{cred_proxy, egress, prepare, telemetry};
+use crate::{cred_proxy, egress, pipelock, prepare, telemetry};
 use std::process::ExitCode;
 
 /// One role per container.
@@ -15,6 +15,8 @@ pub enum Role {
     Egress(egress::Options),
     /// Reverse proxy that injects credentials.
     CredProxy(cred_proxy::Options),
+    /// First process of pipelock's container: runs it, and starts it anew when that is asked for.
+    Keep(pipelock::keep::Options),
     /// Before all others: lays the lock, resolves secrets, shares seal.
     Prepare(prepare::Options),
 }
@@ -71,6 +73,9 @@ impl Role {
                 .await
                 .unwrap_or_else(|error| failed(&error)),
             Self::CredProxy(options) => cred_proxy::main(options)
+                .await
+                .unwrap_or_else(|error| failed(&error)),
+            Self::Keep(options) => pipelock::keep::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
             Self::Prepare(options) => prepare::main(&options),

@@ -21,16 +21,13 @@ impl Words<'_> {
                     .strip_prefix('}')?;
                 Some((after, *value))
             });
-            match known {
-                Some((after, value)) => {
-                    filled.push_str(value?);
-                    rest = after;
-                }
+            if let Some((after, value)) = known {
+                filled.push_str(value?);
+                rest = after;
+            } else {
                 // A brace of the text's own.
-                None => {
-                    filled.push('{');
-                    rest = &rest[1..];
-                }
+                filled.push('{');
+                rest = &rest[1..];
             }
         }
         Some(filled + rest)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Egress {
-    /// Which proxy keeps the allowlist; default Builtin. Pipelock is refused until this version renders it.
+    /// Which proxy keeps the allowlist; default Builtin. Pipelock needs an image that the
+    /// operator was told, and refuses allowInternal, parentProxy and entries with a port; its entry `.x` opens `x` too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
     /// Internal ranges, such as `10.20.0.0/16`, that hosts of the allowlist may resolve to. Without it every

@@ -11,7 +11,7 @@ use bot_bottle::{
         webhook,
     },
     names,
-    plan::settings::Settings,
+    plan::settings::{Pipelock, Settings},
     telemetry::{self, chain},
     yaml,
 };
@@ -56,6 +56,12 @@ struct Run {
     /// `imagePullPolicy` of that image.
     #[arg(long, default_value = "IfNotPresent")]
     supervise_pull_policy: String,
+    /// Image of pipelock, for Bottles that name it as their engine.
+    #[arg(long)]
+    pipelock_image: Option<String>,
+    /// The program in that image.
+    #[arg(long, default_value = "/pipelock")]
+    pipelock_program: String,
     /// A range of the cluster's own addresses (pods, services, nodes) that no bottle may reach; repeat it.
     #[arg(long = "cluster-range")]
     cluster_ranges: Vec<IpNet>,
@@ -149,6 +155,10 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         supervise_image: arguments.supervise_image,
         pull_policy: arguments.supervise_pull_policy,
         deny: arguments.cluster_ranges,
+        pipelock: arguments.pipelock_image.map(|image| Pipelock {
+            image,
+            program: arguments.pipelock_program,
+        }),
         builtin: match &arguments.builtin {
             Some(path) => yaml::from_str(&std::fs::read_to_string(path)?)?,
             None => api::BottleClassSpec::default(),
@@ -223,13 +233,25 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
-    let ended = tokio::select! {
-        ended = work(config, options, fence, &health, until(stopped)) => ended,
+    // A task of its own: a plan that takes long must not hold up a renewal.
+    let (finish, finished) = watch::channel(false);
+    let mut kept = tokio::spawn(async move {
+        let lost = tokio::select! {
+            lost = election.keep() => Some(lost),
+            () = until(finished) => None,
+        };
+        election.give_back().await;
+        lost
+    });
+    tokio::select! {
+        ended = work(config, options, fence, &health, until(stopped)) => {
+            finish.send_replace(true);
+            kept.await?;
+            ended
+        }
         // What it knows is of the past now: the next start begins anew.
-        lost = election.keep() => Err(lost.into()),
-    };
-    election.give_back().await;
-    ended
+        lost = &mut kept => lost?.map_or(Ok(()), |lost| Err(lost.into())),
+    }
 }
 
 /// Reconciles, as long as `fence` lets it.

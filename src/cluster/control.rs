@@ -12,7 +12,7 @@ use super::{
     wake::{bottle_ref, wake},
 };
 use crate::{
-    api::{Bottle, BottleClass, Proposal},
+    api::Bottle,
     names,
     plan::{self, settings::Settings},
     proposal::notice::Notice,
@@ -20,11 +20,6 @@ use crate::{
 };
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
-    networking::v1::NetworkPolicy,
-    rbac::v1::RoleBinding,
-};
 use kube::{
     Client, Resource, ResourceExt as _,
     core::DeserializeGuard,

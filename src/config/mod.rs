@@ -5,6 +5,7 @@ pub mod allowlist;
 pub mod decisions;
 pub mod denials;
 pub mod egress;
+pub mod pipelock;
 pub mod proposal_name;
 pub mod routes;
 pub mod seal;

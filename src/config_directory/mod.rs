@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub(crate) use state::replace;
 pub use state::{watch_denials, watch_state, write_denials, write_hash};
 
 /// Largest file that is read: what a `ConfigMap` can hold.

@@ -23,6 +23,7 @@ pub fn write_denials(directory: &Path, denials: &[Denial]) -> Result<(), Error> 
     replace(directory, DENIALS, &denials::render(denials))
 }
 
+/// Writes a file of the directory; a reader sees the old one or the new one, nothing between.
 pub(crate) fn replace(directory: &Path, name: &str, content: &str) -> Result<(), Error> {
     let path = directory.join(name);
     // A leading dot and another end: never taken for the file itself.

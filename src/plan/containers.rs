@@ -2,10 +2,13 @@
 
 use super::{
     scope::Spec,
-    settings::Settings,
+    settings::{Pipelock, Settings},
     volumes::{self, mount},
 };
-use crate::{api::Bottle, names};
+use crate::{
+    api::{Bottle, Engine},
+    names,
+};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
 };
@@ -26,9 +29,14 @@ pub fn prepare(spec: &Spec, settings: &Settings) -> Container {
     if !spec.secrets_in_settings().is_empty() {
         mounts.push(mount(volumes::SETTINGS_SECRETS, names::path::SECRETS, true));
     }
+    let mut args = vec!["prepare".to_owned()];
+    if spec.engine == Engine::Pipelock {
+        args.extend(["--pipelock".to_owned(), names::path::PIPELOCK.to_owned()]);
+        mounts.push(mount(volumes::PIPELOCK, names::path::PIPELOCK, false));
+    }
     Container {
         name: names::container::PREPARE.into(),
-        args: Some(vec!["prepare".into()]),
+        args: Some(args),
         volume_mounts: Some(mounts),
         security_context: Some(SecurityContext {
             run_as_user: Some(0),
@@ -52,6 +60,15 @@ pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container
     }
     let enforcers = [names::container::EGRESS, names::container::CRED_PROXY].join(",");
     args.extend(["--enforcers", &enforcers]);
+    let mut mounts = vec![
+        mount(volumes::CONFIG, names::path::CONFIG, true),
+        mount(volumes::STATE, names::path::STATE, false),
+        mount(volumes::TOKEN, names::path::SERVICE_ACCOUNT, true),
+    ];
+    if spec.engine == Engine::Pipelock {
+        args.extend(["--pipelock", names::path::PIPELOCK]);
+        mounts.push(mount(volumes::PIPELOCK, names::path::PIPELOCK, false));
+    }
     Container {
         name: names::container::SUPERVISE.into(),
         args: Some(args.into_iter().map(str::to_owned).collect()),
@@ -69,18 +86,17 @@ pub fn supervise(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Container
                 bottle.metadata.namespace.as_deref().unwrap_or_default(),
             ),
         ]),
-        volume_mounts: Some(vec![
-            mount(volumes::CONFIG, names::path::CONFIG, true),
-            mount(volumes::STATE, names::path::STATE, false),
-            mount(volumes::TOKEN, names::path::SERVICE_ACCOUNT, true),
-        ]),
+        volume_mounts: Some(mounts),
         security_context: Some(user(names::uid::SUPERVISE)),
         ..sidecar(settings)
     }
 }
 
 /// The way out: keeps the allowlist.
-pub fn egress(settings: &Settings) -> Container {
+pub fn egress(spec: &Spec, settings: &Settings) -> Container {
+    if let (Engine::Pipelock, Some(pipelock)) = (spec.engine, &settings.pipelock) {
+        return engine_pipelock(pipelock, settings);
+    }
     Container {
         name: names::container::EGRESS.into(),
         args: Some(vec!["egress".into()]),
@@ -88,6 +104,20 @@ pub fn egress(settings: &Settings) -> Container {
             mount(volumes::CONFIG, names::path::CONFIG, true),
             mount(volumes::STATE, names::path::STATE, false),
         ]),
+        security_context: Some(user(names::uid::EGRESS)),
+        ..sidecar(settings)
+    }
+}
+
+/// The same by another program. It sees nothing but its own config: no state, no secret, no other part of ours.
+fn engine_pipelock(pipelock: &Pipelock, settings: &Settings) -> Container {
+    let words = ["keep", "--", &pipelock.program, "run"];
+    Container {
+        name: names::container::EGRESS.into(),
+        image: Some(pipelock.image.clone()),
+        command: Some(vec![names::path::PIPELOCK_KEEPER.into()]),
+        args: Some(words.map(str::to_owned).to_vec()),
+        volume_mounts: Some(vec![mount(volumes::PIPELOCK, names::path::PIPELOCK, false)]),
         security_context: Some(user(names::uid::EGRESS)),
         ..sidecar(settings)
     }

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod containers;
 mod denials;
+pub mod engine;
 pub mod files;
 pub mod fold;
 pub mod grants;
@@ -166,6 +167,7 @@ fn effective(
         .filter_map(|one| one.grant.clone())
         .collect();
     let effective = fold::fold(&spec.declared, &grants);
+    engine::check(spec.engine, &effective.allowlist)?;
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let decided = progressed

@@ -127,7 +127,7 @@ fn pod_spec(bottle: &Bottle, spec: &Spec, settings: &Settings) -> PodSpec {
         containers: vec![
             containers::supervise(bottle, spec, settings),
             containers::cred_proxy(spec, settings),
-            containers::egress(settings),
+            containers::egress(spec, settings),
             containers::agent(spec),
         ],
         volumes: Some(volumes::render(bottle, spec)),

@@ -38,6 +38,14 @@ pub enum Problem {
     /// Not an address range.
     #[error("spec.egress.allowInternal has {0:?}, which is no address range such as 10.20.0.0/16")]
     Range(String),
+    /// The engine Pipelock without an image.
+    #[error(
+        "spec.egress.engine is Pipelock, and this operator has no image of it: set the chart's value pipelock.image, or use Builtin"
+    )]
+    NoPipelock,
+    /// What the engine Pipelock would silently not keep.
+    #[error("{0} can't be kept by spec.egress.engine Pipelock; remove it, or use Builtin")]
+    Pipelock(String),
     /// Not a proxy that ours can use.
     #[error("spec.egress.parentProxy must be http://HOST:PORT, without user, path and query")]
     ParentProxy,
@@ -140,7 +148,7 @@ impl Problem {
             | Self::NoCommand(_)
             | Self::ModelSecret
             | Self::ModelApi(_) => "Incomplete",
-            Self::Unsupported { .. } => "Unsupported",
+            Self::Unsupported { .. } | Self::NoPipelock | Self::Pipelock(_) => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)

@@ -1,11 +1,11 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{problem::Problem, routes, settings::Settings, unsupported};
+use super::{engine, problem::Problem, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, OperatingMode, PodTemplate,
-        Proposals, Resources, Secret, Skill,
+        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
+        PodTemplate, Proposals, Resources, Secret, Skill,
     },
     config::{allowlist::Allowlist, egress},
     names,
@@ -47,6 +47,8 @@ pub struct Spec {
     pub declared: Today,
     /// `egress.json`.
     pub egress: egress::Egress,
+    /// Which program keeps the allowlist.
+    pub engine: Engine,
     /// ConfigMap with a company's certificates.
     pub ca_bundle: Option<String>,
     /// Whether the pod shall exist.
@@ -87,7 +89,6 @@ pub fn validate(
     let scopes = [settings.builtin.clone(), class_spec, own(&bottle.spec)];
     let agent_settings = agents::merge::merge(&scopes.each_ref().map(agents::Settings::of));
     let merged = scopes.into_iter().reduce(overlay).unwrap_or_default();
-    unsupported::in_class(&merged)?;
     Lifetimes::read(&merged.proposals.clone().unwrap_or_default()).map_err(Problem::Lifetime)?;
     let agent = &merged.agent;
     let kind = agent.kind.ok_or(Problem::NoKind)?;
@@ -146,6 +147,7 @@ pub fn validate(
             secrets: credentials.secrets,
         },
         egress: egress_file(&merged.egress, settings)?,
+        engine: engine::engine(&merged.egress, settings)?,
         ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,

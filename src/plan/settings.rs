@@ -12,6 +12,17 @@ pub struct Settings {
     pub pull_policy: String,
     /// The cluster's own ranges, refused by both proxies besides the registries' special ones.
     pub deny: Vec<IpNet>,
+    /// The engine Pipelock; none: Bottles can't have it.
+    pub pipelock: Option<Pipelock>,
     /// The outermost scope, below every class.
     pub builtin: BottleClassSpec,
+}
+
+/// Where the engine Pipelock comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipelock {
+    /// Its image, unmodified.
+    pub image: String,
+    /// The program in it.
+    pub program: String,
 }

@@ -1,7 +1,7 @@
 //! Fields that exist and are refused until they work: nothing is silently ignored.
 
 use super::problem::Problem;
-use crate::api::{BottleClassSpec, BottleSpec, Engine, Rollout};
+use crate::api::{BottleSpec, Rollout};
 
 /// The first refused field of a Bottle's own.
 pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
@@ -17,14 +17,6 @@ pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
         (spec.rollout == Some(Rollout::Roll), "spec.rollout Roll"),
         (spec.ttl_after_finished.is_some(), "spec.ttlAfterFinished"),
     ])
-}
-
-/// The first refused field of what a class may have too.
-pub fn in_class(spec: &BottleClassSpec) -> Result<(), Problem> {
-    first([(
-        spec.egress.engine == Some(Engine::Pipelock),
-        "spec.egress.engine Pipelock",
-    )])
 }
 
 fn first<const N: usize>(fields: [(bool, &'static str); N]) -> Result<(), Problem> {

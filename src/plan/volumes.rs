@@ -2,7 +2,7 @@
 
 use super::scope::Spec;
 use crate::{
-    api::{Bottle, Secret},
+    api::{Bottle, Engine, Secret},
     names,
 };
 use k8s_openapi::api::core::v1::{
@@ -33,6 +33,8 @@ pub const SECRETS: &str = "secrets";
 /// The secrets that the agent's settings name; in `prepare` only.
 pub const SETTINGS_SECRETS: &str = "settings-secrets";
 
+/// What `supervise` and the engine Pipelock share; never in the agent.
+pub const PIPELOCK: &str = "pipelock";
 /// A company's certificates; in `cred-proxy` and the agent.
 pub const CA: &str = "ca";
 
@@ -85,6 +87,10 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         },
         token(),
     ];
+    if spec.engine == Engine::Pipelock {
+        // A config, and `supervise` as pipelock's keeper.
+        volumes.push(memory(PIPELOCK, SEAL_LIMIT));
+    }
     volumes.extend(spec.ca_bundle.as_ref().map(|name| Volume {
         name: CA.into(),
         config_map: Some(ConfigMapVolumeSource {

@@ -27,6 +27,12 @@ pub struct Options {
     /// Directory that the agent's container reads: seal and its instructions
     #[arg(long, value_name = "DIR", default_value = path::SEAL)]
     pub out: PathBuf,
+    /// Directory that pipelock's container reads, when it keeps the allowlist: supervise, as its keeper
+    #[arg(long, value_name = "DIR")]
+    pub pipelock: Option<PathBuf>,
+    /// The supervise program in this image
+    #[arg(long, value_name = "FILE", default_value = "/supervise")]
+    pub supervise_program: PathBuf,
     /// The seal program in this image
     #[arg(long, value_name = "FILE", default_value = "/seal")]
     pub seal_program: PathBuf,

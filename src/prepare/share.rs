@@ -32,20 +32,29 @@ pub(super) fn share(options: &Options, wall: &[SocketAddr]) -> Result<(), Prepar
     let values = secrets(&options.secrets, &instructions.fragments)?;
     instructions.fragments = resolve(&instructions.fragments, &values)?;
 
-    let program_out = options.out.join(base_name(path::SEAL_PROGRAM));
-    let mut program = File::open(&options.seal_program).map_err(|source| PrepareError::Read {
-        path: options.seal_program.display().to_string(),
-        source,
-    })?;
-    place(&program_out, 0o555, |out| {
-        io::copy(&mut program, out).map(drop)
-    })
-    .map_err(|source| write_error(&program_out, source))?;
+    copy(
+        &options.seal_program,
+        &options.out.join(base_name(path::SEAL_PROGRAM)),
+    )?;
+    if let Some(directory) = &options.pipelock {
+        let keeper = directory.join(base_name(path::PIPELOCK_KEEPER));
+        copy(&options.supervise_program, &keeper)?;
+    }
     place(&instructions_out, 0o440, |out| {
         serde_json::to_writer(&mut *out, &instructions)?;
         out.write_all(b"\n")
     })
     .map_err(|source| write_error(&instructions_out, source))
+}
+
+/// A program for another container.
+fn copy(from: &Path, to: &Path) -> Result<(), PrepareError> {
+    let mut program = File::open(from).map_err(|source| PrepareError::Read {
+        path: from.display().to_string(),
+        source,
+    })?;
+    place(to, 0o555, |out| io::copy(&mut program, out).map(drop))
+        .map_err(|source| write_error(to, source))
 }
 
 fn base_name(path: &str) -> &str {

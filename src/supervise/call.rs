@@ -5,18 +5,22 @@
 //! again. An approval is answered only while the view says that the proxies enforce what it is in.
 
 mod ask;
+mod ended;
+mod refused;
 
 use super::answer;
 use super::registry::Registry;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::store::{Proposal, Store, StoreError};
 use super::tally::{Stay, Tally};
-use super::tools::{Question, Tool};
+use super::tools::Question;
 use super::view::View;
 use crate::api::Denial;
-use crate::config::decisions::{Answer, Decided};
+use crate::config::decisions::Answer;
 use crate::telemetry::chain;
 use ask::Asked;
+pub use ended::Ended;
+use ended::{IN_FORCE, decision, failed, in_force};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,9 +44,6 @@ pub struct Settings {
     /// one piece; in queue mode the config is written first, and the notes come with the decision.
     pub grace: Duration,
 }
-
-/// The status in counters and the log of a file that needs no decision, or none any more.
-const IN_FORCE: &str = "in-force";
 
 /// Takes calls. One for the whole program; cheap to share.
 pub struct Desk<S> {
@@ -70,17 +71,6 @@ pub struct Waiting {
     held: Option<OwnedSemaphorePermit>,
 }
 
-/// What a call ends with. The answer goes to the client first, then [`Desk::close`] is told.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The result or error of `tools/call`.
-    pub outcome: Result<Value, RpcError>,
-    /// What it is, in one word for counters and the log.
-    pub status: &'static str,
-    /// The question that it answers, if it is one that the store waits for.
-    pub closes: Option<(String, i64)>,
-}
-
 impl<S: Store> Desk<S> {
     /// A desk for one bottle.
     pub fn new(store: Arc<S>, view: watch::Receiver<Arc<View>>, settings: Settings) -> Self {
@@ -94,30 +84,6 @@ impl<S: Store> Desk<S> {
             recording: Semaphore::new(MAX_RECORDING),
             unrecorded: Arc::new(Semaphore::new(MAX_UNRECORDED)),
         }
-    }
-
-    /// With what egress refused last, for the answers that can say it.
-    #[must_use]
-    pub fn with_denials(self, denials: watch::Receiver<Vec<Denial>>) -> Self {
-        Self {
-            denials: Some(denials),
-            ..self
-        }
-    }
-
-    /// Whose desk it is.
-    pub fn bottle(&self) -> &str {
-        &self.settings.bottle
-    }
-
-    /// The notes for a file that is in force: an agent that asks for it was refused something else, or otherwise.
-    fn in_force_notes(&self, tool: Tool) -> String {
-        let refused = self
-            .denials
-            .as_ref()
-            .map(|denials| denials.borrow().clone());
-        let refused = refused.filter(|_| tool == Tool::PipelockBlock);
-        answer::in_force(&self.view().still_refused(refused.unwrap_or_default()))
     }
 
     /// The program's counters.
@@ -303,30 +269,6 @@ impl<S: Store> Desk<S> {
                 return failed(RpcError::new(INTERNAL_ERROR, words));
             }
         }
-    }
-}
-
-fn decision(decided: &Decided, closes: Option<(String, i64)>) -> Ended {
-    Ended {
-        outcome: Ok(answer::decided(decided)),
-        status: decided.status.as_str(),
-        closes,
-    }
-}
-
-fn in_force(notes: &str, closes: Option<(String, i64)>) -> Ended {
-    Ended {
-        outcome: Ok(answer::approved(notes)),
-        status: IN_FORCE,
-        closes,
-    }
-}
-
-fn failed(error: RpcError) -> Ended {
-    Ended {
-        outcome: Err(error),
-        status: "error",
-        closes: None,
     }
 }
 

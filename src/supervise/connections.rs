@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How much one program holds for its clients.
@@ -17,6 +18,8 @@ pub struct Limits {
     pub waiting: usize,
     /// Bytes of bodies that are not complete yet.
     pub bodies: usize,
+    /// How long a client may take to send a request's head.
+    pub head: Duration,
 }
 
 impl Default for Limits {
@@ -25,6 +28,7 @@ impl Default for Limits {
             free: 1024,
             waiting: 4096,
             bodies: 16 << 20,
+            head: Duration::from_secs(30),
         }
     }
 }
@@ -219,6 +223,7 @@ mod tests {
             free,
             waiting,
             bodies,
+            ..Limits::default()
         })
     }
 

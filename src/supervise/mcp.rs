@@ -10,9 +10,9 @@ use super::store::queue::{self, Queue};
 use super::view::View;
 use super::{State, Waits, denials, report, server};
 use crate::api::Denial;
-use crate::config_directory;
-use crate::names::container;
-use std::net::SocketAddr;
+use crate::names::{container, port};
+use crate::{config_directory, pipelock};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,13 +35,22 @@ impl Watched {
     fn start(sidecar: &Sidecar) -> Result<Self, Error> {
         let enforcers = sidecar.enforcers(&[container::EGRESS]);
         let hashes = config_directory::watch_state(&sidecar.state)?;
+        let config = config_directory::watch(&sidecar.config)?;
         let view = feed::start(Sources {
-            config: Some(config_directory::watch(&sidecar.config)?),
+            config: Some(config.clone()),
             hashes: Some(hashes.clone()),
             queue: None,
             enforcers: enforcers.clone(),
         });
         feed::report_own_hash(sidecar.state.clone(), view.clone());
+        if let Some(directory) = &sidecar.pipelock {
+            tokio::spawn(pipelock::run(pipelock::Setup {
+                snapshots: config.clone(),
+                state: sidecar.state.clone(),
+                directory: directory.clone(),
+                proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, port::EGRESS)),
+            }));
+        }
         Ok(Self {
             view,
             hashes,

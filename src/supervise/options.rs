@@ -31,6 +31,10 @@ pub struct Sidecar {
     /// whose decisions are the word that they are in force.
     #[arg(long, env = "SUPERVISE_ENFORCERS", value_delimiter = ',')]
     pub enforcers: Option<Vec<String>>,
+    /// Volume shared with pipelock, when it keeps the allowlist: its config is written there, and its enforcement is
+    /// reported for the role egress.
+    #[arg(long, value_name = "DIR", requires = "bottle_uid")]
+    pub pipelock: Option<PathBuf>,
 }
 
 /// `supervise mcp`.

@@ -20,8 +20,6 @@ use tokio_util::task::TaskTracker;
 const MAX_HEAD: usize = 64 * 1024;
 /// Enough for any real request; each costs memory up front.
 const MAX_HEADERS: usize = 256;
-/// How long a client may take for them.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long, and how much, a closing connection is still read. A socket that is closed with unread bytes is reset,
 /// and the client would lose the answer: a body over the limit is refused unread, and its sender has to learn why.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 16 << 20);
@@ -49,7 +47,12 @@ pub async fn run<S: Store>(
         match accepted {
             Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
-                tracker.spawn(connection(stream, Arc::clone(&state), connections.enter()));
+                tracker.spawn(connection(
+                    stream,
+                    Arc::clone(&state),
+                    connections.enter(),
+                    limits.head,
+                ));
             }
             Err(error) => {
                 tracing::warn!(%error, "Can't accept a connection");
@@ -78,7 +81,12 @@ pub async fn run<S: Store>(
     }
 }
 
-async fn connection<S: Store>(stream: TcpStream, state: Arc<State<S>>, place: Arc<Place>) {
+async fn connection<S: Store>(
+    stream: TcpStream,
+    state: Arc<State<S>>,
+    place: Arc<Place>,
+    head: Duration,
+) {
     let stopping = state.stopping.clone();
     let tally = Arc::clone(state.desk.tally());
     let (begun, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -94,7 +102,7 @@ async fn connection<S: Store>(stream: TcpStream, state: Arc<State<S>>, place: Ar
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head)
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)

@@ -50,6 +50,10 @@ pub struct Stay {
 impl Tally {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.changed.notify_one();
+        self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts
             .lock()
             .expect("nothing panics while it holds the counters")
@@ -88,10 +92,7 @@ impl Tally {
 
     /// The values now.
     pub fn now(&self) -> Counts {
-        self.counts
-            .lock()
-            .expect("nothing panics while it holds the counters")
-            .clone()
+        self.lock().clone()
     }
 
     /// Logs for ever: a minute after something has changed, all of it in one line. Nothing runs while nothing happens.

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,18 @@ class Place:
             return subprocess.Popen(command, cwd=self.work, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
+def wait_for(address, root):
+    """Without its servers every program would fail, and say nothing about itself."""
+    host, port = address.removeprefix("http://").rstrip("/").split(":")
+    for _ in range(100):
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"nothing answers at {address}: {(root / 'supervise.log').read_text()[-500:]}")
+
+
 def seen(log, since, method):
     return log.read_text()[since:].count(f'"method":"{method}"')
 
@@ -113,13 +126,14 @@ def main(programs, agents, kinds):
     for name, text in [("allowlist", "api.example.com\n"), ("routes.json", '{"routes": []}'), ("Dockerfile", "FROM x\n"), ("egress.json", '{"allowInternal": []}')]:
         (config / name).write_text(text)
     log = root / "supervise.log"
-    supervise = [programs / "supervise", "mcp", "--bottle", "try", "--config", config, "--state", root, "--queue-dir", root / "queue", "--bind", "127.0.0.1", "--max-per-hour", "1000", "--max-pending", "1000"]
+    supervise = [programs / "supervise", "mcp", "--bottle", "try", "--config", config, "--state", root, "--queue-dir", root / "queue", "--bind", "127.0.0.1"]
     os.environ |= {"RUST_LOG": "debug"}
     servers = [subprocess.Popen(supervise, stdout=open(log, "wb"), stderr=subprocess.STDOUT)]
     servers.append(subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("model.py"), MODEL], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     false_server = http.server.ThreadingHTTPServer(("127.0.0.1", 9101), FalseServer)
     threading.Thread(target=false_server.serve_forever, daemon=True).start()
-    time.sleep(1)
+    for address in (OURS, f"http://{MODEL}/"):
+        wait_for(address, root)
     failed = []
 
     def check(kind, what, good):

@@ -124,10 +124,18 @@ async fn work_out(space: &Space) {
     gone(PROPOSALS, "demo-2").await;
 
     let resources = json!({"spec": {"agent": {"resources": {"requests": {"cpu": "10m"}}}}});
+    let before = there(PODS, "demo-bottle").await;
     accepted(
         "other resources",
         admin.merge(BOTTLES, "demo", resources).await,
     );
+    // Resized in place, or replaced where this API server can't.
+    let hash = "/metadata/annotations/bot-bottle.dev~1resources-hash";
+    eventually("the resources are changed", PATIENCE, async || {
+        let pod = admin.get(PODS, "demo-bottle").await.ok()?;
+        (pod.pointer(hash) != before.pointer(hash)).then_some(())
+    })
+    .await;
     // An Event that is told again is counted: by a patch.
     for _ in 0..2 {
         for mode in ["Suspended", "Running"] {

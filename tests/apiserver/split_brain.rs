@@ -82,7 +82,9 @@ async fn approved(space: &Space) {
 async fn a_leader_that_was_stopped_reopens_nothing_that_was_revoked_meanwhile() {
     let space = Space::new().await;
     // Between the grant's number and the config that opens the host, it stops as if somebody had stopped it there.
-    let (mut first, second) = pair(&space, "before-apply-config-map=sleep(1500)").await;
+    // When it goes on, it is slow to notice that its lease is lost: the write that waits has its try.
+    let failpoints = "before-apply-config-map=sleep(1500);lease-lost=sleep(3000)";
+    let (mut first, second) = pair(&space, failpoints).await;
     approved(&space).await;
     phase(&space.admin, "demo-1", "Applying").await;
     first.signal(Signal::SIGSTOP);

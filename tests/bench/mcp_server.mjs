@@ -1,4 +1,4 @@
-// Three tools by the official TypeScript SDK, without sessions, answered as JSON: what tests/bench/mcp.py compares with.
+// Three tools by the official TypeScript SDK, without sessions, answered as JSON: what tests/bench/supervise.py compares with.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";

@@ -12,6 +12,7 @@
 mod bad_input;
 mod changes;
 mod credentials;
+mod denials;
 mod escape;
 mod kill;
 mod rest;

@@ -14,6 +14,7 @@ mod filter;
 mod lock;
 mod mcp;
 mod netns;
+mod pipelock;
 mod prepare;
 mod queue_kill;
 mod seal_agent;

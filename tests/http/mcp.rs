@@ -1,6 +1,7 @@
 //! The role `mcp` over real sockets and a real queue directory.
 
 mod bench;
+mod broken_text;
 mod calls;
 pub mod fake_api;
 mod hostile;

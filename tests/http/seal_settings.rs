@@ -83,7 +83,7 @@ fn a_hostile_home_costs_its_agent_a_backup_and_nobody_time() {
     bottle.put("home/.qwen/settings.json", "{}");
     fs::set_permissions(
         bottle.path("home/.qwen/settings.json"),
-        PermissionsExt::from_mode(0),
+        PermissionsExt::from_mode(0o000),
     )
     .unwrap();
     bottle.put("outside", "untouched");

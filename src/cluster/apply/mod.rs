@@ -4,7 +4,7 @@ mod pods;
 
 use super::{Context, Error};
 use crate::{
-    api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
+    api::{Bottle, BottleStatus, Proposal, ProposalStatus},
     names::{self, FIELD_MANAGER},
     plan::{Action, Observed},
     proposal::notice::Notice,

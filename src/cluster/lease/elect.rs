@@ -118,6 +118,8 @@ impl Election {
             sleep(self.timing.pause()).await;
             let began = clock();
             if self.fence.left(began).is_none() {
+                // The tests let it linger here, so that what waits to be written has its try.
+                fail::fail_point!("lease-lost");
                 return "it was not renewed in time";
             }
             match self.renew().await {

@@ -157,7 +157,9 @@ fn mounts(container: &Container) -> Vec<Leak> {
     let mut leaks = Vec::new();
     for mount in container.volume_mounts.iter().flatten() {
         let allowed = match mount.name.as_str() {
-            volumes::STATE | volumes::CONFIG => container.name != names::container::AGENT,
+            volumes::STATE | volumes::CONFIG | volumes::PIPELOCK => {
+                container.name != names::container::AGENT
+            }
             volumes::TOKEN => container.name == names::container::SUPERVISE,
             volumes::SECRETS => container.name == names::container::CRED_PROXY,
             volumes::SETTINGS_SECRETS => container.name == names::container::PREPARE,

@@ -53,7 +53,7 @@ fn object(node: &CstObject, from: &Map<String, Value>, to: &Map<String, Value>) 
         let property = node.get(key)?;
         match (old, new) {
             (Value::Object(old), Value::Object(new)) => {
-                object(&property.object_value()?, old, new)?
+                object(&property.object_value()?, old, new)?;
             }
             (Value::Array(old), Value::Array(new)) if new.starts_with(old) => {
                 let list = property.array_value()?;

@@ -1,6 +1,8 @@
 //! Origins, lengths and Accept.
 
 use super::*;
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_LENGTH};
 
 #[test]
 fn only_loopback_origins_may_call() {

@@ -1,7 +1,7 @@
 //! The agent's side: which calls wait, and what a sidecar tells them from what it has mounted.
 
 use super::oracle::{self, Config, File};
-use bot_bottle::api::{Proposal, ProposalSidecar, Tool};
+use bot_bottle::api::{Proposal, Tool};
 use bot_bottle::config::decisions::{Answer, Decided, Decisions};
 use bot_bottle::names::file;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -3,6 +3,7 @@
 mod bottles;
 mod denials;
 mod lifetimes;
+mod pipelock;
 mod proposals;
 mod routes;
 mod routes_declared;

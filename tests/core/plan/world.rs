@@ -50,6 +50,7 @@ impl World {
                 supervise_image: "registry.example.com/supervise:3".into(),
                 pull_policy: "IfNotPresent".into(),
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
+                pipelock: None,
                 builtin: BottleClassSpec::default(),
             },
             now: "2026-03-01T10:00:00Z".parse().unwrap(),

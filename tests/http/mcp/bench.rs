@@ -121,6 +121,15 @@ impl Bench {
     }
 
     pub async fn with(allowlist: &str, waits: Waits, limits: Limits) -> Self {
+        Self::serving(allowlist, waits, limits, connections::Limits::default()).await
+    }
+
+    pub async fn serving(
+        allowlist: &str,
+        waits: Waits,
+        limits: Limits,
+        held: connections::Limits,
+    ) -> Self {
         let directories = Directories::new(allowlist);
         let state = state(&directories, waits, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -131,7 +140,7 @@ impl Bench {
         tokio::spawn(server::run(
             listener,
             Arc::clone(&state),
-            connections::Limits::default(),
+            held,
             stop.clone().cancelled_owned(),
         ));
         Self {

@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 const MAX_MEMORY: u64 = 128 << 20;
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
-async fn program() -> (Directories, Program) {
+pub async fn program() -> (Directories, Program) {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let directories = Directories::new("a.example\n");
@@ -33,12 +33,12 @@ fn memory(program: &Program) -> u64 {
 }
 
 /// Another client, which wants nothing unusual.
-async fn is_served(client: Client) {
+pub async fn is_served(client: Client) {
     let answer = client.rpc("ping", json!({})).await;
     assert_eq!(answer["result"], json!({}));
 }
 
-fn assert_bounded(program: &Program) {
+pub fn assert_bounded(program: &Program) {
     let memory = memory(program);
     assert!(memory < MAX_MEMORY, "{} MiB", memory >> 20);
 }
@@ -94,15 +94,15 @@ async fn ten_thousand_connections_that_are_opened_and_left_lock_nobody_out() {
 async fn heads_and_bodies_that_never_end_lock_nobody_out() {
     let (_directories, program) = program().await;
     let client = program.client;
-    let mut held = Vec::new();
+    let mut kept = Vec::new();
     for number in 0..2000 {
         let mut stream = connect(client, number).await;
         send(&mut stream, b"POST / HTTP/1.1\r\nHost: x\r\nX-A: ").await;
-        held.push(stream);
+        kept.push(stream);
     }
     is_served(client).await;
     // One byte at a time keeps a client busy, not the server.
-    for stream in &mut held {
+    for stream in &mut kept {
         send(stream, b"b").await;
     }
     is_served(client).await;
@@ -116,12 +116,12 @@ async fn heads_and_bodies_that_never_end_lock_nobody_out() {
         let mut stream = connect(client, number).await;
         send(&mut stream, head.as_bytes()).await;
         send(&mut stream, &body).await;
-        held.push(stream);
+        kept.push(stream);
     }
     is_served(client).await;
     assert_bounded(&program);
     // The last one is still welcome.
-    let mut last = held.pop().unwrap();
+    let mut last = kept.pop().unwrap();
     send(&mut last, b" ").await;
     let mut answer = [0; 12];
     tokio::time::timeout(PATIENCE, last.read_exact(&mut answer))
@@ -169,15 +169,15 @@ async fn what_is_announced_takes_no_memory() {
 async fn floods_of_headers_are_answered_431_and_a_large_head_passes() {
     let (_directories, program) = program().await;
     let client = program.client;
-    let head = |headers: &str| request(headers, PING);
+    let ping = |headers: &str| request(headers, PING);
     let large = format!("X-Large: {}\r\n", "x".repeat(60 * 1024));
-    assert_eq!(client.raw(head(&large).as_bytes()).await.status, 200);
+    assert_eq!(client.raw(ping(&large).as_bytes()).await.status, 200);
     let larger = format!("X-Large: {}\r\n", "x".repeat(70 * 1024));
-    assert_eq!(client.raw(head(&larger).as_bytes()).await.status, 431);
+    assert_eq!(client.raw(ping(&larger).as_bytes()).await.status, 431);
     let many = "X: y\r\n".repeat(1000);
-    assert_eq!(client.raw(head(&many).as_bytes()).await.status, 431);
+    assert_eq!(client.raw(ping(&many).as_bytes()).await.status, 431);
     let endless = format!("X-Large: {}", "x".repeat(4 << 20));
-    assert_eq!(client.raw(head(&endless).as_bytes()).await.status, 431);
+    assert_eq!(client.raw(ping(&endless).as_bytes()).await.status, 431);
     is_served(client).await;
     assert_bounded(&program);
 }
@@ -217,112 +217,6 @@ async fn pipelined_requests_are_answered_in_order_and_one_that_never_reads_costs
             }
         }
         stuck.push(stream);
-    }
-    is_served(client).await;
-    assert_bounded(&program);
-}
-
-#[tokio::test]
-async fn broken_text_is_answered_with_its_code_and_nothing_else_happens() {
-    let (_directories, program) = program().await;
-    let client = program.client;
-    let deep = |open: &str, close: &str| open.repeat(170_000) + "1" + &close.repeat(170_000);
-    let call = |arguments: &str| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"pipelock-block","arguments":{arguments}}}}}"#
-        )
-    };
-    let table: Vec<(Vec<u8>, i64)> = vec![
-        (deep("[", "]").into_bytes(), -32600),
-        (deep(r#"{"":"#, "}").into_bytes(), -32600),
-        (
-            format!(
-                r#"{{"jsonrpc":"2.0","id":{},"method":"ping"}}"#,
-                deep("[", "]")
-            )
-            .into_bytes(),
-            0,
-        ),
-        (
-            format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{}}}}}"#,
-                deep("[", "]")
-            )
-            .into_bytes(),
-            -32602,
-        ),
-        (b"\xff\xfe{}".to_vec(), -32700),
-        (
-            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\xc3ng\"}".to_vec(),
-            -32700,
-        ),
-        (
-            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\0".to_vec(),
-            -32700,
-        ),
-        (
-            br#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#.to_vec(),
-            -32600,
-        ),
-        (
-            br#"{"\udc00":1,"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_vec(),
-            -32600,
-        ),
-        (
-            call(r#"{"allowlist":"\ud800","justification":"x"}"#).into_bytes(),
-            -32602,
-        ),
-        (
-            call(r#"{"allowlist":"b.example","justification":"\udfff"}"#).into_bytes(),
-            -32602,
-        ),
-        (
-            call(r#"{"allowlist":"b.example\u0000","justification":"x"}"#).into_bytes(),
-            -32602,
-        ),
-        (
-            call(r#"{"allowlist":"b.example","allowlist":7,"justification":"x"}"#).into_bytes(),
-            -32602,
-        ),
-        (
-            call(r#"{"allowlist":"b.example","justification":"x"},"arguments":null"#).into_bytes(),
-            -32602,
-        ),
-        (
-            br#"{"jsonrpc":"2.0","id":1,"method":"ping","jsonrpc":"1.0"}"#.to_vec(),
-            -32600,
-        ),
-        (
-            br#"{"jsonrpc":"2.0","id":1,"method":"no","method":"ping"}"#.to_vec(),
-            0,
-        ),
-        (
-            br#"{"jsonrpc":"2.0","id":1e999,"method":"ping"}"#.to_vec(),
-            0,
-        ),
-    ];
-    for (body, code) in table {
-        let mut bytes = request("", "")
-            .replace(
-                "Content-Length: 0",
-                &format!("Content-Length: {}", body.len()),
-            )
-            .into_bytes();
-        bytes.extend_from_slice(&body);
-        let shown = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
-        let answer = client.raw(&bytes).await;
-        assert_eq!(answer.status, 200, "{shown}");
-        let error = format!(r#""error":{{"code":{code},"#);
-        let expected = if code == 0 {
-            r#""result":{}"#
-        } else {
-            error.as_str()
-        };
-        assert!(
-            answer.body.contains(expected),
-            "{shown}: {}",
-            &answer.body[answer.body.len().saturating_sub(300)..]
-        );
     }
     is_served(client).await;
     assert_bounded(&program);

@@ -1,8 +1,95 @@
-//! The reviewer's limits as flags, and what the program tells in its log.
+//! The reviewer's limits as flags, what clients are told at the transport's, and what the program tells in its log.
 
-use super::bench::{Directories, hosts};
+use super::bench::{Bench, Directories, PATIENCE, hosts, request};
 use super::process::start;
+use bot_bottle::supervise::{Waits, connections, store::queue};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+async fn limited(held: connections::Limits) -> Bench {
+    let limits = queue::Limits {
+        pending: 20,
+        hour: 30,
+    };
+    Bench::serving("a.example\n", Waits::default(), limits, held).await
+}
+
+/// Sends this, and reads until the server ends.
+async fn answer_to(bench: &Bench, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(bench.client.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    all(stream).await
+}
+
+async fn all(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut text))
+        .await
+        .expect("no end")
+        .unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_answered_408_and_an_idle_client_is_let_go_without_a_word() {
+    let bench = limited(connections::Limits {
+        head: Duration::from_millis(100),
+        ..connections::Limits::default()
+    })
+    .await;
+    for begun in [&b""[..], b"POST / HTTP/1.1\r\nHo"] {
+        let answer = answer_to(&bench, begun).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    let ping = request("", r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    let ping = ping.replace("Connection: close\r\n", "");
+    let answer = answer_to(&bench, ping.as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(r#""result":{}}"#),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn half_a_request_that_has_to_go_is_told_503() {
+    let bench = limited(connections::Limits {
+        free: 1,
+        ..connections::Limits::default()
+    })
+    .await;
+    let mut first = TcpStream::connect(bench.client.address).await.unwrap();
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf";
+    first.write_all(head).await.unwrap();
+    // Its half has to be there before the next one comes.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(
+        bench.client.rpc("ping", json!({})).await["result"],
+        json!({})
+    );
+    let answer = all(first).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[tokio::test]
+async fn more_waiting_calls_than_there_is_room_for_are_told_503() {
+    let bench = limited(connections::Limits {
+        waiting: 1,
+        ..connections::Limits::default()
+    })
+    .await;
+    let _first = tokio::spawn(bench.client.ask(hosts("b.example", "docs")));
+    bench.directories.proposals(1).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": hosts("c.example", "docs")});
+    let second = bench.client.post("", &call.to_string()).await;
+    assert_eq!(second.status, 503, "{second:?}");
+    assert_eq!(bench.directories.proposals(1).await.len(), 1);
+    assert_eq!(
+        bench.client.rpc("ping", json!({})).await["result"],
+        json!({})
+    );
+}
 
 #[tokio::test]
 async fn the_limits_of_a_queue_are_flags() {
@@ -12,19 +99,12 @@ async fn the_limits_of_a_queue_are_flags() {
     ] {
         let directories = Directories::new("a.example\n");
         let program = start(&directories, &[&flags[..], &["--max-wait", "0"]].concat()).await;
-        let ask = |host| program.client.rpc("tools/call", hosts(host, "docs"));
-        ask("b.example").await;
-        // The first call may have given up before its proposal was there.
+        program
+            .client
+            .rpc("tools/call", hosts("b.example", "docs"))
+            .await;
         directories.proposals(1).await;
-        let refused = ask("c.example").await;
-        // It gives up as well, or is refused: the answer that comes once it waits long enough is the second.
-        let refused = if refused["error"].is_null() {
-            let text = refused["result"]["content"][0]["text"].clone();
-            assert!(text.as_str().unwrap().contains("still being recorded"));
-            continue_until_refused(&program, "c.example").await
-        } else {
-            refused
-        };
+        let refused = refusal(&program, "c.example").await;
         assert_eq!(refused["error"]["code"], -32602, "{refused}");
         let message = refused["error"]["message"].as_str().unwrap();
         assert!(
@@ -34,13 +114,14 @@ async fn the_limits_of_a_queue_are_flags() {
     }
 }
 
-async fn continue_until_refused(program: &super::process::Program, host: &str) -> Value {
+/// A call that may not wait can give up before the queue has looked at it; the next one finds what came of that.
+async fn refusal(program: &super::process::Program, host: &str) -> Value {
     loop {
         let answer = program.client.rpc("tools/call", hosts(host, "docs")).await;
         if !answer["error"].is_null() {
             return answer;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

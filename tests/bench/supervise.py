@@ -1,8 +1,9 @@
-"""Measures `supervise mcp`, and two servers by the official SDKs at tools/list: mcp.py PROGRAM CLIENTS; prints Markdown.
+"""Measures `supervise mcp`, and two servers by the official SDKs at tools/list: supervise.py PROGRAM CLIENTS [PART]; Markdown.
 
 The server has the first core for itself and this program the second one, as far as the machine lets them.
 """
 
+import atexit
 import json
 import os
 import pathlib
@@ -32,6 +33,7 @@ def started(command, port, **options):
     """Starts it on the first core; returns it and the seconds until it took a connection."""
     began = time.perf_counter()
     process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {0}), **options)
+    atexit.register(process.kill)
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -42,7 +44,7 @@ def started(command, port, **options):
 
 def request(body, accept="application/json"):
     body = json.dumps(body).encode()
-    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: {accept}\r\n"
+    head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: {accept}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -244,9 +246,13 @@ def compared():
 
 
 os.sched_setaffinity(0, {1 % os.cpu_count()})
+PARTS = {
+    "start": start_and_idle,
+    "decisions": decisions,
+    "plain": lambda: waiting(stream=False),
+    "progress": lambda: waiting(stream=True),
+    "compared": compared,
+}
 print("| | |\n| --- | --- |")
-start_and_idle()
-decisions()
-waiting(stream=False)
-waiting(stream=True)
-compared()
+for part in sys.argv[3:] or PARTS:
+    PARTS[part]()
