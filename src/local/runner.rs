@@ -201,6 +201,12 @@ impl Run {
                 return Err(error);
             }
         };
+        if let Some(terminal) = &terminal
+            && let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+        {
+            // Before it begins: a program asks once, at its start.
+            let _ = rustix::termios::tcsetwinsize(terminal, size);
+        }
         if let Some(go) = go {
             let input = io::stdin();
             let files = if attach == Attach::Inherit {
