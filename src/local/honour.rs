@@ -2,7 +2,7 @@
 
 use super::record::{Record, Runtime};
 use crate::{
-    api::{Bottle, BottleSpec, PodTemplate},
+    api::{Bottle, BottleSpec, Engine, PodTemplate},
     names::container,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -61,7 +61,7 @@ pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
     Ok(())
 }
 
-fn fields(spec: &BottleSpec) -> [(bool, &'static str); 9] {
+fn fields(spec: &BottleSpec) -> [(bool, &'static str); 10] {
     let template = spec.pod_template.clone().unwrap_or_default();
     // Labels and annotations are kept on the pod object, where people look for them.
     let rest = PodTemplate {
@@ -76,6 +76,10 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 9] {
         (spec.agent.tty.is_some(), "spec.agent.tty"),
         (!spec.agent.skills.is_empty(), "spec.agent.skills"),
         (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
+        (
+            spec.egress.engine == Some(Engine::Pipelock),
+            "spec.egress.engine Pipelock",
+        ),
         (!spec.image_pull_secrets.is_empty(), "spec.imagePullSecrets"),
         (spec.runtime_class_name.is_some(), "spec.runtimeClassName"),
         (rest != PodTemplate::default(), "spec.podTemplate"),
