@@ -39,7 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Reconcile Bottles and Proposals of the whole cluster.
-    Run(Run),
+    Run(Box<Run>),
     /// Print the CustomResourceDefinitions, or write each into a directory.
     Crds {
         /// Directories to write `<plural>.yaml` into instead of printing.
@@ -120,7 +120,7 @@ fn main() -> ExitCode {
     telemetry::start("info");
     let result = match Arguments::parse().command {
         Command::Crds { out } => crds(&out),
-        Command::Run(arguments) => run(arguments),
+        Command::Run(arguments) => run(*arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -30,11 +30,14 @@ pub fn project(place: &Where) -> Result<String, Error> {
     Ok(identity::project(root.unwrap_or(&current)))
 }
 
-/// Who decides here.
+/// Who decides here. From the file itself: the system's own look-up loads libraries, which a static program can't.
 pub fn user() -> String {
-    let uid = nix::unistd::getuid();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid {uid}"),
-    }
+    let uid = nix::unistd::getuid().to_string();
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = known.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
 }

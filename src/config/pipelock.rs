@@ -157,9 +157,10 @@ pub fn closes(before: &Allowlist, after: &Allowlist) -> Vec<Entry> {
 
 /// A host that pipelock must refuse under `after` once `entry` is gone; none while another entry opens it.
 pub fn refused_probe(entry: &Entry, after: &Allowlist) -> Option<String> {
-    let host = match entry.is_suffix() {
-        true => format!("probe.{}", entry.name()),
-        false => entry.name().to_owned(),
+    let host = if entry.is_suffix() {
+        format!("probe.{}", entry.name())
+    } else {
+        entry.name().to_owned()
     };
     let opened = after.entries().iter().any(|other| {
         let below = host.strip_suffix(other.name());

@@ -107,6 +107,7 @@ pub fn settings() -> Settings {
         supervise_image: "bot-bottle".into(),
         pull_policy: "Never".into(),
         deny: Vec::new(),
+        pipelock: None,
         builtin,
     }
 }

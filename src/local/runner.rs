@@ -63,6 +63,107 @@ const HANDOVER: Duration = Duration::from_secs(20);
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// An agent's first process that waits for its sidecars.
+struct Begun {
+    child: Child,
+    listeners: Listeners,
+    terminal: Option<OwnedFd>,
+    /// Where the word is said that it may go on.
+    go: Option<UnixStream>,
+}
+
+/// Begins in namespaces of its own; the sockets that were bound inside come out.
+async fn in_sandbox(
+    place: &Place,
+    agent: &Container,
+    mut instructions: Instructions,
+    needs: &Needs,
+    attach: Attach,
+    search: Option<&std::ffi::OsStr>,
+) -> Result<Begun, Error> {
+    // What the lock is in a pod, the first process inside looks at itself.
+    instructions.wall.clear();
+    instructions.image_home = Some("/etc/skel".into());
+    write_instructions(place, &instructions)?;
+    let layout = sandbox::prepare(needs)?;
+    let bubblewrap = Bubblewrap::find(search)?;
+    let mut command = bubblewrap.command(&layout);
+    command.arg(layout::PROGRAM).args(["local", "inside"]);
+    command.args(["--instructions", path::SEAL_INSTRUCTIONS]);
+    if attach == Attach::Terminal {
+        command.arg("--tty");
+    }
+    command
+        .env_clear()
+        .envs(environment(agent, &needs.readable));
+    let (outside, inside) = UnixStream::pair().map_err(SandboxError::io("make a socket"))?;
+    command.stdin(Stdio::from(OwnedFd::from(inside)));
+    // A key of the terminal is ours to pass on: bubblewrap would end at once, and the agent with it.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let child = spawn(place, command.into(), attach)?;
+    let mut files = take_over(place, &outside).await?;
+    let terminal = (files.len() > inside::PORTS.len())
+        .then(|| files.pop())
+        .flatten();
+    let mut sockets = files.into_iter().map(TcpListener::from);
+    let (Some(supervise), Some(cred_proxy), Some(egress)) =
+        (sockets.next(), sockets.next(), sockets.next())
+    else {
+        return Err(SandboxError::NotStarted("it handed too few sockets over".into()).into());
+    };
+    Ok(Begun {
+        child,
+        listeners: Listeners {
+            supervise,
+            cred_proxy,
+            egress,
+        },
+        terminal,
+        go: Some(outside),
+    })
+}
+
+/// Begins as any other process: nothing holds it.
+fn in_the_open(
+    place: &Place,
+    agent: &Container,
+    mut instructions: Instructions,
+    workspace: &Path,
+    attach: Attach,
+) -> Result<Begun, Error> {
+    let (listeners, ports) = process::listen()?;
+    instructions.wall.clear();
+    // Without one named, seal would fill the home from the person's own.
+    instructions.image_home = Some("/etc/skel".into());
+    ports.instruct(&mut instructions, &place.path("home").to_string_lossy());
+    write_instructions(place, &instructions)?;
+    let program = std::env::current_exe().map_err(Error::file("find", Path::new("bottle")))?;
+    let mut command = std::process::Command::new(program);
+    command.args(["local", "inside", "--plain", "--instructions"]);
+    command.arg(place.path("run/seal/seal.json"));
+    command.arg("--last-word").arg(place.path("run/last-word"));
+    command.current_dir(workspace);
+    for variable in agent.env.iter().flatten() {
+        command.env(
+            &variable.name,
+            ports.lead(variable.value.as_deref().unwrap_or_default()),
+        );
+    }
+    command.env("HOME", place.path("home"));
+    command.stdin(if matches!(attach, Attach::Log | Attach::Output) {
+        Stdio::null()
+    } else {
+        Stdio::inherit()
+    });
+    let child = spawn(place, command.into(), attach)?;
+    Ok(Begun {
+        child,
+        listeners,
+        terminal: None,
+        go: None,
+    })
+}
+
 impl Run {
     /// Starts the pod.
     pub async fn start(
@@ -75,88 +176,24 @@ impl Run {
     ) -> Result<Self, Error> {
         let agent = agent(pod);
         let uid = bottle.metadata.uid.clone().unwrap_or_default();
-        let mut instructions = instructions(place, bottle)?;
+        let instructions = instructions(place, bottle)?;
         link_secrets(place, bottle)?;
         let workspace = open_workspace(place, record)?;
         let home = place.path("home");
         fs::create_dir_all(&home).map_err(Error::file("make", &home))?;
-        let (mut child, listeners, terminal, go) = match record.runtime {
+        let begun = match record.runtime {
             Runtime::Sandbox => {
-                // What the lock is in a pod, the first process inside looks at itself.
-                instructions.wall.clear();
-                instructions.image_home = Some("/etc/skel".into());
-                write_instructions(place, &instructions)?;
                 let needs = needs(place, agent, record, &workspace);
-                let layout = sandbox::prepare(&needs)?;
-                let bubblewrap = Bubblewrap::find(search)?;
-                let mut command = bubblewrap.command(&layout);
-                command.arg(layout::PROGRAM).args(["local", "inside"]);
-                command.args(["--instructions", path::SEAL_INSTRUCTIONS]);
-                if attach == Attach::Terminal {
-                    command.arg("--tty");
-                }
-                command
-                    .env_clear()
-                    .envs(environment(agent, &needs.readable));
-                let (outside, inside) =
-                    UnixStream::pair().map_err(SandboxError::io("make a socket"))?;
-                command.stdin(Stdio::from(OwnedFd::from(inside)));
-                // A key of the terminal is ours to pass on: bubblewrap would end at once, and the agent with it.
-                std::os::unix::process::CommandExt::process_group(&mut command, 0);
-                let child = spawn(place, command.into(), attach)?;
-                let mut files = take_over(place, &outside).await?;
-                let terminal = (files.len() > inside::PORTS.len())
-                    .then(|| files.pop())
-                    .flatten();
-                let mut sockets = files.into_iter().map(TcpListener::from);
-                let (Some(supervise), Some(cred_proxy), Some(egress)) =
-                    (sockets.next(), sockets.next(), sockets.next())
-                else {
-                    return Err(
-                        SandboxError::NotStarted("it handed too few sockets over".into()).into(),
-                    );
-                };
-                (
-                    child,
-                    Listeners {
-                        supervise,
-                        cred_proxy,
-                        egress,
-                    },
-                    terminal,
-                    Some(outside),
-                )
+                in_sandbox(place, agent, instructions, &needs, attach, search).await?
             }
-            Runtime::Process => {
-                let (listeners, ports) = process::listen()?;
-                instructions.wall.clear();
-                // Without one named, seal would fill the home from the person's own.
-                instructions.image_home = Some("/etc/skel".into());
-                ports.instruct(&mut instructions, &home.to_string_lossy());
-                write_instructions(place, &instructions)?;
-                let program =
-                    std::env::current_exe().map_err(Error::file("find", Path::new("bottle")))?;
-                let mut command = std::process::Command::new(program);
-                command.args(["local", "inside", "--plain", "--instructions"]);
-                command.arg(place.path("run/seal/seal.json"));
-                command.arg("--last-word").arg(place.path("run/last-word"));
-                command.current_dir(&workspace);
-                for variable in agent.env.iter().flatten() {
-                    command.env(
-                        &variable.name,
-                        ports.lead(variable.value.as_deref().unwrap_or_default()),
-                    );
-                }
-                command.env("HOME", &home);
-                command.stdin(if matches!(attach, Attach::Log | Attach::Output) {
-                    Stdio::null()
-                } else {
-                    Stdio::inherit()
-                });
-                let child = spawn(place, command.into(), attach)?;
-                (child, listeners, None, None)
-            }
+            Runtime::Process => in_the_open(place, agent, instructions, &workspace, attach)?,
         };
+        let Begun {
+            mut child,
+            listeners,
+            terminal,
+            go,
+        } = begun;
         let sidecars = match Sidecars::start(place, pod, record, &uid, listeners) {
             Ok(sidecars) => sidecars,
             Err(error) => {
@@ -164,6 +201,12 @@ impl Run {
                 return Err(error);
             }
         };
+        if let Some(terminal) = &terminal
+            && let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+        {
+            // Before it begins: a program asks once, at its start.
+            let _ = rustix::termios::tcsetwinsize(terminal, size);
+        }
         if let Some(go) = go {
             let input = io::stdin();
             let files = if attach == Attach::Inherit {

@@ -66,8 +66,8 @@ async fn the_operator_uses_every_verb_of_its_role_and_no_other() {
     );
     let in_time = tokio::time::timeout(PATIENCE / 3, asked).await;
     let (used, refused) = audited(&space);
-    let spare: Vec<_> = granted.difference(&used).collect();
-    assert!(in_time.is_ok(), "the role has what nobody uses: {spare:?}");
+    let unused: Vec<_> = granted.difference(&used).collect();
+    assert!(in_time.is_ok(), "the role has what nobody uses: {unused:?}");
     let beyond: Vec<_> = used.difference(&granted).collect();
     assert!(beyond.is_empty(), "used, but in no rule: {beyond:?}");
     assert!(refused.is_empty(), "refused by role: {refused:?}");

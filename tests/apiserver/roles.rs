@@ -110,11 +110,11 @@ async fn who_may_approve_and_edit_needs_both_roles_and_none_gives_the_other() {
         "the approver makes a Bottle",
         approver.create(BOTTLES, &bottle("mine")).await,
     );
-    let approved = accepted(
+    let stored = accepted(
         "the approver approves",
         approver.merge(PROPOSALS, "demo-1", approve).await,
     );
-    assert_eq!(approved["spec"]["decidedBy"], space.username("bob"));
+    assert_eq!(stored["spec"]["decidedBy"], space.username("bob"));
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ impl Road {
             supervise_image: "none.invalid/supervise:1".into(),
             pull_policy: "IfNotPresent".into(),
             deny: Vec::new(),
+            pipelock: None,
             builtin: BottleClassSpec::default(),
         };
         let observed = Observed {

@@ -126,7 +126,7 @@ impl World {
         workspace.join(format!("{number}.out"))
     }
 
-    pub fn await_job(&self, out: PathBuf, patience: Duration) -> String {
+    pub fn await_job(&self, out: impl AsRef<Path>, patience: Duration) -> String {
         let found = within(patience, || fs::read_to_string(&out).ok());
         found.unwrap_or_else(|| panic!("no answer from inside: {}", self.logs()))
     }

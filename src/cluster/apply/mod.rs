@@ -5,6 +5,7 @@ mod pods;
 use super::{Context, Error};
 use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus},
+    failpoint::stop_at,
     names::{self, FIELD_MANAGER},
     plan::{Action, Observed},
     proposal::notice::Notice,
@@ -95,15 +96,6 @@ fn failpoint(action: &Action) -> &'static str {
         Action::ApplyBottleStatus(_) => "bottle-status",
         Action::Notify { .. } => "notify",
     }
-}
-
-/// Ends this process as SIGKILL would, when a kill test asks for it; nothing in a release.
-fn stop_at(point: &str) {
-    fail::fail_point!(point, |_| {
-        tracing::warn!(point, "killed by a kill test");
-        let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
-    });
-    let _ = point;
 }
 
 struct Target<'a> {

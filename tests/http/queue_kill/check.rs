@@ -160,7 +160,7 @@ fn read(directory: &Path) -> Files {
         if name == "archive" || name.starts_with(".by-hand") {
             continue;
         }
-        if name.starts_with('.') && name.ends_with(".draft") {
+        if name.starts_with('.') && path.extension().is_some_and(|end| end == "draft") {
             files.drafts += 1;
             continue;
         }
