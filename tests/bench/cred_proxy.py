@@ -44,7 +44,8 @@ class World:
         self.upstream, self.events = port(), port()
         self.ports = {name: port() for name in ("cred-proxy", "nginx", "haproxy", "envoy")}
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "2", "-subj", "/CN=up.example", "-addext", "subjectAltName=DNS:up.example,DNS:events.example",
+             "-days", "2", "-addext", "basicConstraints=critical,CA:FALSE", "-subj", "/CN=up.example",
+             "-addext", "subjectAltName=DNS:up.example,DNS:events.example",
              "-keyout", f"{root}/key.pem", "-out", f"{root}/cert.pem"])
         pathlib.Path(f"{root}/both.pem").write_text(self.read("cert.pem") + self.read("key.pem"))
         (root / "www").mkdir()
@@ -82,7 +83,7 @@ class World:
             listen 127.0.0.1:{self.upstream} ssl backlog=4096; ssl_certificate {self.root}/cert.pem;
             ssl_certificate_key {self.root}/key.pem; root {self.root}/www; sendfile on;
             location = /ok {{ return 200 "ok\\n"; }}
-            location = /sink {{ return 200 "ok\\n"; }}""")
+            """)
 
     def start_ours(self):
         for name in ("config", "secrets", "state"):
@@ -166,16 +167,27 @@ frontend f
         self.spawn("envoy", [ENVOY, "-c", f"{self.root}/envoy.json", "--concurrency", "1", "-l", "error", "--disable-hot-restart"])
 
     def start_events(self):
-        """Sends a line every 2 ms, which says when it was sent."""
+        """Reads what is posted to its end; to others, sends a line every 2 ms, which says when it was sent."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.root / "both.pem")
         listener = socket.create_server(("127.0.0.1", self.events))
+        sunk = bytearray(1 << 18)
 
         def serve(raw):
             try:
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with context.wrap_socket(raw, server_side=True) as stream:
-                    stream.recv(4096)
+                    head = b""
+                    while b"\r\n\r\n" not in head:
+                        head += stream.recv(65536) or sys.exit()
+                    if head.startswith(b"POST"):
+                        # nginx's `return` would answer before the end, and curl then sends no more.
+                        length = int(re.search(rb"(?i)content-length: *(\d+)", head)[1])
+                        length -= len(head.split(b"\r\n\r\n", 1)[1])
+                        while length > 0:
+                            length -= stream.recv_into(sunk) or sys.exit()
+                        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                        return
                     stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
                     while True:
                         stream.sendall(b"data: %d\n" % time.monotonic_ns())
@@ -216,10 +228,16 @@ frontend f
     def bulk(self, name, upwards):
         """Seconds for 1 GiB."""
         words = ["curl", "-sf", "--http1.1", "-o", "/dev/null", "-w", "%{time_total}", "--cacert", f"{self.root}/cert.pem",
-                 "--resolve", f"up.example:{self.upstream}:127.0.0.1"]
+                 "--resolve", f"up.example:{self.upstream}:127.0.0.1",
+                 "--resolve", f"events.example:{self.events}:127.0.0.1"]
         if upwards:
             words += ["-T", f"{self.root}/www/gib", "-X", "POST", "-H", "Expect:"]
-        return float(run(words + [self.url(name, "sink" if upwards else "gib")]).stdout)
+        url = self.url(name, "gib")
+        if upwards and name == "direct":
+            url = f"https://events.example:{self.events}/"
+        elif upwards:
+            url = f"http://127.0.0.1:{self.ports[name]}/events/"
+        return float(run(words + [url]).stdout)
 
     def lines(self, name):
         """Median way of an event line, in µs."""
