@@ -83,8 +83,9 @@ pub fn allowlist(bytes: &[u8]) {
     match Allowlist::parse_proposed(new, &in_force) {
         Err(error) => {
             let line = new.lines().nth(error.line - 1).unwrap_or_default();
+            // One past the end is where something is missing.
             assert!(
-                error.character <= line.chars().count().max(1),
+                error.character <= line.chars().count() + 1,
                 "{error}: {line:?}"
             );
             assert!(!error.to_string().contains(text::is_forbidden), "{error:?}");

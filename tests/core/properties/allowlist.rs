@@ -51,7 +51,9 @@ proptest! {
                 Ok(list) => prop_assert_eq!(Allowlist::parse_declared(&list.render()).unwrap(), list),
                 Err(error) => {
                     let line = text.lines().nth(error.line - 1).unwrap();
-                    prop_assert!((1..=line.chars().count()).contains(&error.character), "{error}: {line:?}");
+                    // One past the end is where something is missing.
+                    let end = line.chars().count() + 1;
+                    prop_assert!((1..=end).contains(&error.character), "{error}: {line:?}");
                 }
             }
         }

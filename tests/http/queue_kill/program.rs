@@ -37,7 +37,7 @@ impl Program {
     pub fn start(directory: &Directory, stop: Option<(&str, u64)>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_supervise"));
         command
-            .args(["mcp", "--max-pending", "1000", "--max-per-hour", "1000000"])
+            .args(["mcp", "--max-pending", "1000", "--max-hourly", "1000000"])
             .arg("--config")
             .arg(directory.absent())
             .arg("--queue-dir")
@@ -57,13 +57,19 @@ impl Program {
             lines,
             died: None,
         };
+        let mut said = String::new();
         while let Some(line) = program.line() {
             if line.contains("\"Serving\"") {
                 return program;
             }
             program.died = point_of(&line).or(program.died);
+            said.push_str(&line);
         }
-        assert!(program.died.is_some(), "it ended before it served");
+        let status = program.child.wait().unwrap();
+        assert!(
+            program.died.is_some(),
+            "it ended before it served, {status}: {said}"
+        );
         program
     }
 
