@@ -101,6 +101,20 @@ impl World {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Begins to count what arrives outside, once the last packets of what was open have arrived: its `packets N`.
+    pub fn begin_to_count(&self) -> String {
+        self.outside.nft(COUNT);
+        let mut before = self.counted();
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            let now = self.counted();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     /// `packets N` of what [`COUNT`] has seen.
     pub fn counted(&self) -> String {
         let output = self
