@@ -104,7 +104,7 @@ async fn a_leader_that_was_stopped_reopens_nothing_that_was_revoked_meanwhile() 
     })
     .await;
     phase(&space.admin, "demo-1", "Revoked").await;
-    let before = versions(&space.admin).await;
+    let before = at_rest(&space.admin).await;
 
     first.signal(Signal::SIGCONT);
     let status = first.ended().await;
@@ -118,6 +118,16 @@ async fn a_leader_that_was_stopped_reopens_nothing_that_was_revoked_meanwhile() 
     let stored = accepted("read", space.admin.get(PROPOSALS, "demo-1").await);
     assert_eq!(stored["status"]["appliedSequence"], 1);
     second.is("leading").await;
+}
+
+/// What is stored once the operator that leads has nothing left to write.
+async fn at_rest(admin: &Requests) -> Value {
+    eventually("nothing is written for two seconds", PATIENCE, async || {
+        let before = versions(admin).await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        (versions(admin).await == before).then_some(before)
+    })
+    .await
 }
 
 /// Everything that an operator writes, as it is stored.
