@@ -13,7 +13,7 @@ mod decider;
 mod program;
 
 use check::Directory;
-use program::{Death, Program};
+use program::Program;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,17 +64,15 @@ fn no_kill_loses_doubles_or_halves_a_proposal_and_every_question_has_its_decisio
     let mut points = BTreeMap::<String, u32>::new();
     for kill in 0..kills {
         let at_a_point = cfg!(feature = "failpoints") && kill % AT_A_POINT == 0;
-        let death = if at_a_point {
-            let point = program::POINTS
-                [usize::try_from(kill / AT_A_POINT).unwrap() % program::POINTS.len()];
-            Program::start(&directory, Some((point, random.below(3)))).dies_by_itself()
+        if at_a_point {
+            let turn = usize::try_from(kill / AT_A_POINT).unwrap();
+            let point = program::POINTS[turn % program::POINTS.len()];
+            let stop = Some((point, random.below(3)));
+            let died = Program::start(&directory, stop).dies_by_itself();
+            *points.entry(died).or_default() += 1;
         } else {
-            let program = Program::start(&directory, None);
-            thread::sleep(Duration::from_micros(random.below(60_000)));
-            program.kill()
-        };
-        if let Death::At(point) = death {
-            *points.entry(point).or_default() += 1;
+            let moment = Duration::from_micros(random.below(60_000));
+            Program::start(&directory, None).runs(|| thread::sleep(moment));
         }
         directory.check();
     }
@@ -88,11 +86,12 @@ fn no_kill_loses_doubles_or_halves_a_proposal_and_every_question_has_its_decisio
     }
 
     stop.store(true, Ordering::Relaxed);
-    let last = Program::start(&directory, None);
-    let answered: usize = agents.into_iter().map(|agent| agent.join().unwrap()).sum();
-    directory.everything_is_answered_and_archived();
-    decider.join().unwrap();
-    last.kill();
+    let answered = Program::start(&directory, None).runs(|| {
+        let answered: usize = agents.into_iter().map(|agent| agent.join().unwrap()).sum();
+        directory.everything_is_answered_and_archived();
+        decider.join().unwrap();
+        answered
+    });
     directory.check();
     println!("{answered} questions answered over {kills} kills; at points: {points:?}");
     assert!(

@@ -25,6 +25,8 @@ pub struct Directory {
     pub decided: Mutex<BTreeMap<String, Value>>,
     /// Every proposal that was ever there.
     seen: Mutex<BTreeSet<String>>,
+    /// Files of the archive that were read already.
+    known: Mutex<BTreeMap<PathBuf, Value>>,
 }
 
 /// Files by the name of their proposal.
@@ -53,6 +55,7 @@ impl Directory {
             asked: Mutex::default(),
             decided: Mutex::default(),
             seen: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -67,6 +70,16 @@ impl Directory {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the files of a proposal are.
+    pub fn places(&self, name: &str) -> Vec<String> {
+        let places = ["", "archive/"]
+            .map(|place| [".json", ".decision.json"].map(|end| format!("{place}{name}{end}")));
+        let files = places.into_iter().flatten();
+        files
+            .filter(|file| self.root().join(file).exists())
+            .collect()
     }
 
     /// Open proposals without a decision.
@@ -89,7 +102,9 @@ impl Directory {
     /// While no program runs: agents may have sent more, and the decider may write, but nothing is moved.
     pub fn check(&self) {
         let decided = self.decided.lock().unwrap().clone();
-        let (open, archived) = (read(&self.root()), read(&self.root().join("archive")));
+        let open = read(&self.root(), None);
+        let mut known = self.known.lock().unwrap();
+        let archived = read(&self.root().join("archive"), Some(&mut known));
         assert_eq!(archived.drafts, 0);
         let mut seen = self.seen.lock().unwrap();
         seen.extend(
@@ -133,7 +148,7 @@ impl Directory {
     pub fn everything_is_answered_and_archived(&self) {
         let began = Instant::now();
         loop {
-            let open = read(&self.root());
+            let open = read(&self.root(), None);
             if open.proposals.is_empty() && open.decisions.is_empty() {
                 assert_eq!(open.drafts, 0, "drafts of the dead are left");
                 break;
@@ -145,14 +160,16 @@ impl Directory {
             );
             thread::sleep(Duration::from_millis(5));
         }
-        let archived = read(&self.root().join("archive"));
+        // All of it once more.
+        self.known.lock().unwrap().clear();
+        let archived = read(&self.root().join("archive"), None);
         assert_eq!(archived.proposals.len(), self.asked.lock().unwrap().len());
         assert_eq!(archived.decisions.len(), archived.proposals.len());
     }
 }
 
-/// Every file, whole or not at all.
-fn read(directory: &Path) -> Files {
+/// Every file, whole or not at all; those that are known only have to be there.
+fn read(directory: &Path, mut known: Option<&mut BTreeMap<PathBuf, Value>>) -> Files {
     let mut files = Files::default();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -164,10 +181,19 @@ fn read(directory: &Path) -> Files {
             files.drafts += 1;
             continue;
         }
-        // A running program may have moved it since.
-        let Ok(bytes) = fs::read(&path) else { continue };
-        let value = serde_json::from_slice(&bytes);
-        let value: Value = value.unwrap_or_else(|error| panic!("{name} is half-written: {error}"));
+        let before = known.as_ref().and_then(|known| known.get(&path).cloned());
+        let value = match before {
+            Some(value) => value,
+            None => match fs::read(&path) {
+                Ok(bytes) => serde_json::from_slice(&bytes)
+                    .unwrap_or_else(|error| panic!("{name} is half-written: {error}")),
+                // A running program may have moved it since.
+                Err(_) => continue,
+            },
+        };
+        if let Some(known) = &mut known {
+            known.insert(path.clone(), value.clone());
+        }
         match (
             name.strip_suffix(".decision.json"),
             name.strip_suffix(".json"),

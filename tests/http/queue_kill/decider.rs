@@ -57,7 +57,7 @@ pub fn start(directory: Arc<Directory>, stop: Arc<AtomicBool>, seed: u64) -> Joi
                 .unwrap();
                 decided.insert(name, decision);
             }
-            thread::sleep(Duration::from_millis(1 + random.below(4)));
+            thread::sleep(Duration::from_millis(3 + random.below(5)));
         }
     })
 }

@@ -18,13 +18,6 @@ pub const POINTS: [&str; 8] = [
     "queue-archived",
 ];
 
-pub enum Death {
-    /// At this point.
-    At(String),
-    /// Wherever it was.
-    Anywhere,
-}
-
 pub struct Program {
     child: Child,
     lines: BufReader<ChildStderr>,
@@ -79,14 +72,20 @@ impl Program {
         (read > 0).then_some(line)
     }
 
-    pub fn kill(mut self) -> Death {
+    /// Kills it after `while_it_runs`.
+    pub fn runs<T>(mut self, while_it_runs: impl FnOnce() -> T) -> T {
+        let mut lines = self.lines;
+        // Read on, or it could not write and would hang.
+        let reader = std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let done = while_it_runs();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        Death::Anywhere
+        reader.join().unwrap().unwrap();
+        done
     }
 
-    /// Waits until it has stopped itself: agents and decider always go on.
-    pub fn dies_by_itself(mut self) -> Death {
+    /// Waits until it has stopped itself: agents and decider always go on. The point at which it did.
+    pub fn dies_by_itself(mut self) -> String {
         let began = Instant::now();
         let mut died = self.died.take();
         // Its standard error ends with it.
@@ -95,7 +94,7 @@ impl Program {
             assert!(began.elapsed() < PATIENCE, "it is never stopped");
         }
         let status = self.child.wait().unwrap();
-        Death::At(died.unwrap_or_else(|| panic!("it ended by itself: {status}")))
+        died.unwrap_or_else(|| panic!("it ended by itself: {status}"))
     }
 }
 
