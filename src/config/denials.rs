@@ -61,10 +61,10 @@ pub fn in_words(denial: &Denial) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn denial(host: &str, count: u64) -> Denial {
+    pub(crate) fn denial(host: &str, count: u64) -> Denial {
         Denial {
             host: host.to_owned(),
             port: 443,

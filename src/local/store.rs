@@ -2,12 +2,12 @@
 
 use super::{Error, place::Place};
 use crate::{
-    api::{self, Decision, ProposalPhase, ProposalSidecar, ProposalSpec},
+    api::{self, Decision, ProposalSidecar, ProposalSpec},
     config::text::readable,
     names::LABEL_BOTTLE,
     supervise::{
         report::BottleStatus,
-        store::{Proposal, Put, Standing, Store, StoreError},
+        store::{Proposal, Put, Standing, Store, StoreError, Stored, kept},
         tools::Tool,
     },
 };
@@ -56,8 +56,8 @@ impl LocalStore {
             bottle_uid: self.bottle_uid.clone(),
             tool: tool(question.tool),
             justification: readable(&question.justification),
-            proposed_file: shown(question.tool, &question.file),
-            base_file: shown(question.tool, &proposal.base),
+            proposed_file: kept(question.tool, &question.file),
+            base_file: kept(question.tool, &proposal.base),
             decision: Decision::Pending,
             notes: String::new(),
             final_file: None,
@@ -173,30 +173,17 @@ fn tool(tool: Tool) -> api::Tool {
     }
 }
 
-/// A file as it is kept. White space means nothing in an allowlist, and may mean something in the other files.
-fn shown(tool: Tool, text: &str) -> String {
-    match tool {
-        Tool::PipelockBlock => readable(text),
-        Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
-    }
-}
-
 fn standing(object: &api::Proposal, proposal: &Proposal) -> Standing {
     let status = object.status.clone().unwrap_or_default();
     let sidecar = status.sidecar.unwrap_or_default();
-    let asked = sidecar.asked.unwrap_or(1);
-    let answered = sidecar.answered.unwrap_or(0);
-    let over = matches!(
-        status.phase,
-        Some(ProposalPhase::Conflicted | ProposalPhase::Expired | ProposalPhase::Failed)
-    );
-    Standing {
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        asked,
-        answered,
-        ended: answered >= asked && over,
-        base_changed: object.spec.base_file != shown(proposal.question.tool, &proposal.base),
-        version: object.metadata.resource_version.clone().unwrap_or_default(),
-        decision: None,
-    }
+    let phase = status.phase.map(|phase| format!("{phase:?}"));
+    let stored = Stored {
+        uid: object.metadata.uid.as_deref(),
+        version: object.metadata.resource_version.as_deref(),
+        base: &object.spec.base_file,
+        phase: phase.as_deref().unwrap_or_default(),
+        asked: sidecar.asked,
+        answered: sidecar.answered,
+    };
+    stored.standing(proposal)
 }

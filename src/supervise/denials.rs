@@ -66,6 +66,7 @@ async fn send(status: &impl BottleStatus, fields: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::denials::tests::denial;
     use std::sync::{Arc, Mutex};
     use tokio::time::Instant;
 
@@ -80,16 +81,6 @@ mod tests {
                 .unwrap()
                 .push((Instant::now(), sidecar.clone()));
             Ok(())
-        }
-    }
-
-    fn denial(host: &str, count: u64) -> Denial {
-        Denial {
-            host: host.to_owned(),
-            port: 443,
-            reason: "HostNotListed".to_owned(),
-            count,
-            last_at: None,
         }
     }
 

@@ -159,16 +159,7 @@ fn a_question_outlives_its_sidecar() {
     let proposal = bottle.pending();
     in_machine("pkill -KILL -u 61001 -f mcp").good();
     drop(call);
-    eventually("the sidecar is back", PATIENCE, || {
-        let said = bottle
-            .shell("curl -s -m 2 http://supervise:9100/health")
-            .all();
-        if said.contains("ok") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    bottle.sidecar_is_back();
     // The same question re-attaches to the same proposal.
     let again = bottle.ask_for("files.example.com");
     namespace

@@ -54,16 +54,7 @@ fn the_reviewers_limit_outlives_the_sidecar() {
     };
     refused("by the sidecar that took the others");
     in_machine("pkill -KILL -u 61001 -f mcp").good();
-    eventually("the sidecar is back", PATIENCE, || {
-        let said = bottle
-            .shell("curl -s -m 2 http://supervise:9100/health")
-            .all();
-        if said.contains("ok") {
-            Ok(())
-        } else {
-            Err(said)
-        }
-    });
+    bottle.sidecar_is_back();
     refused("by its successor");
     let count = || namespace.kubectl(["get", "proposals", "-o", "name"]).good();
     assert_eq!(count().lines().count(), 20);

@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 use std::{
     fmt,
@@ -49,101 +49,78 @@ impl fmt::Debug for Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("bot_bottle");
-        let world = World::register(&mut registry);
-        let metrics = Self {
-            world,
-            reconciles: Family::default(),
-            running: Gauge::default(),
-            reconcile_seconds: fast(),
-            requests: Family::default(),
-            proposals: Family::default(),
-            decision_seconds: Family::new_with_constructor(slow),
-            enforcement_seconds: Family::new_with_constructor(fast),
-            notices: Family::default(),
-            watch_failures: Counter::default(),
-            leading: Gauge::default(),
-            registry: Mutex::default(),
-        };
-        let mut add =
-            |name: &str, help: &str, metric: Kind<'_>| metric.register(&mut registry, name, help);
-        add(
-            "reconciles",
-            "Reconciles of a Bottle, by outcome",
-            Kind::One(&metrics.reconciles),
-        );
-        add(
-            "reconciles_running",
-            "Reconciles that run now",
-            Kind::Gauge(&metrics.running),
-        );
-        add(
-            "reconcile_seconds",
-            "How long a reconcile took",
-            Kind::Histogram(&metrics.reconcile_seconds),
-        );
-        add(
-            "api_requests",
-            "Requests to the API server, by method and status code",
-            Kind::Two(&metrics.requests),
-        );
-        add(
-            "proposal_steps",
-            "Steps of Proposals, by tool and the phase that they came into",
-            Kind::Two(&metrics.proposals),
-        );
-        add(
-            "decision_seconds",
-            "From the question to the decision, by tool",
-            Kind::Histograms(&metrics.decision_seconds),
-        );
-        add(
-            "enforcement_seconds",
-            "From the decision until every sidecar enforced it, by tool",
-            Kind::Histograms(&metrics.enforcement_seconds),
-        );
-        add(
-            "notices",
-            "Notices sent to the webhook for people, by outcome",
-            Kind::One(&metrics.notices),
-        );
-        add(
-            "watch_failures",
-            "Watches that broke and were started again",
-            Kind::Counter(&metrics.watch_failures),
-        );
-        add(
-            "leading",
-            "1 while this operator holds the lease",
-            Kind::Gauge(&metrics.leading),
-        );
+        let own = &mut registry;
         Self {
+            world: World::register(own),
+            reconciles: named(
+                own,
+                "reconciles",
+                "Reconciles of a Bottle, by outcome",
+                Family::default(),
+            ),
+            running: named(
+                own,
+                "reconciles_running",
+                "Reconciles that run now",
+                Gauge::default(),
+            ),
+            reconcile_seconds: named(
+                own,
+                "reconcile_seconds",
+                "How long a reconcile took",
+                fast(),
+            ),
+            requests: named(
+                own,
+                "api_requests",
+                "Requests to the API server, by method and status code",
+                Family::default(),
+            ),
+            proposals: named(
+                own,
+                "proposal_steps",
+                "Steps of Proposals, by tool and the phase that they came into",
+                Family::default(),
+            ),
+            decision_seconds: named(
+                own,
+                "decision_seconds",
+                "From the question to the decision, by tool",
+                Family::new_with_constructor(slow),
+            ),
+            enforcement_seconds: named(
+                own,
+                "enforcement_seconds",
+                "From the decision until every sidecar enforced it, by tool",
+                Family::new_with_constructor(fast),
+            ),
+            notices: named(
+                own,
+                "notices",
+                "Notices sent to the webhook for people, by outcome",
+                Family::default(),
+            ),
+            watch_failures: named(
+                own,
+                "watch_failures",
+                "Watches that broke and were started again",
+                Counter::default(),
+            ),
+            leading: named(
+                own,
+                "leading",
+                "1 while this operator holds the lease",
+                Gauge::default(),
+            ),
             registry: Mutex::new(registry),
-            ..metrics
         }
     }
 }
 
-/// The shapes of metric that we have.
-enum Kind<'a> {
-    One(&'a Family<Labels<1>, Counter>),
-    Two(&'a Family<Labels<2>, Counter>),
-    Counter(&'a Counter),
-    Gauge(&'a Gauge),
-    Histogram(&'a Histogram),
-    Histograms(&'a Histograms<1>),
-}
-
-impl Kind<'_> {
-    fn register(self, registry: &mut Registry, name: &str, help: &str) {
-        match self {
-            Self::One(metric) => registry.register(name, help, metric.clone()),
-            Self::Two(metric) => registry.register(name, help, metric.clone()),
-            Self::Counter(metric) => registry.register(name, help, metric.clone()),
-            Self::Gauge(metric) => registry.register(name, help, metric.clone()),
-            Self::Histogram(metric) => registry.register(name, help, metric.clone()),
-            Self::Histograms(metric) => registry.register(name, help, metric.clone()),
-        }
-    }
+/// The metric, under a name in `registry`; clones share their numbers.
+fn named<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 /// Milliseconds to minutes: what programs do.

@@ -1,6 +1,6 @@
 //! The state that the caches show, counted when somebody asks.
 
-use super::Labels;
+use super::{Labels, named};
 use crate::api::{Bottle, Proposal};
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::Store};
@@ -24,7 +24,6 @@ pub struct Snapshot {
 }
 
 /// Gauges of all scopes together.
-#[derive(Default)]
 pub struct World {
     snapshots: Mutex<Vec<Snapshot>>,
     bottles: Family<Labels<1>, Gauge>,
@@ -49,34 +48,40 @@ pub struct Count {
 impl World {
     /// Empty gauges, named in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
-        let world = Self::default();
-        registry.register("bottles", "Bottles, by phase", world.bottles.clone());
-        registry.register(
-            "proposals",
-            "Proposals, by tool and phase",
-            world.proposals.clone(),
-        );
-        registry.register(
-            "oldest_pending_seconds",
-            "Age of the oldest question that waits for a person",
-            world.oldest.clone(),
-        );
-        registry.register(
-            "config_drift",
-            "Running Bottles whose sidecars don't enforce the effective config",
-            world.drift.clone(),
-        );
-        registry.register(
-            "refused_hosts",
-            "Hosts that agents were refused lately, by tool that would ask for them",
-            world.refused.clone(),
-        );
-        registry.register(
-            "unreadable_objects",
-            "Bottles and Proposals that can't be decoded and are left alone",
-            world.unreadable.clone(),
-        );
-        world
+        Self {
+            snapshots: Mutex::default(),
+            bottles: named(registry, "bottles", "Bottles, by phase", Family::default()),
+            proposals: named(
+                registry,
+                "proposals",
+                "Proposals, by tool and phase",
+                Family::default(),
+            ),
+            oldest: named(
+                registry,
+                "oldest_pending_seconds",
+                "Age of the oldest question that waits for a person",
+                Gauge::default(),
+            ),
+            drift: named(
+                registry,
+                "config_drift",
+                "Running Bottles whose sidecars don't enforce the effective config",
+                Gauge::default(),
+            ),
+            refused: named(
+                registry,
+                "refused_hosts",
+                "Hosts that agents were refused lately, by tool that would ask for them",
+                Family::default(),
+            ),
+            unreadable: named(
+                registry,
+                "unreadable_objects",
+                "Bottles and Proposals that can't be decoded and are left alone",
+                Gauge::default(),
+            ),
+        }
     }
 
     /// Adds caches.

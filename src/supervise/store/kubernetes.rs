@@ -3,11 +3,10 @@
 //!
 //! Dynamic JSON and not the API types: of a whole object this uses six fields.
 
-use super::{Proposal, Put, Standing, Store, StoreError};
+use super::{Proposal, Put, Standing, Store, StoreError, Stored, kept};
 use crate::config::text::readable;
 use crate::names::{GROUP, LABEL_BOTTLE, VERSION};
 use crate::supervise::report::BottleStatus;
-use crate::supervise::tools::Tool;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, Status};
 use kube::{Api, Client, Config};
@@ -21,8 +20,6 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_RACES: u32 = 3;
 /// Characters of the API server's words that an agent is told.
 const MAX_REASON: usize = 500;
-/// Phases that may end otherwise when the file in force has changed.
-const ENDED: [&str; 3] = ["Conflicted", "Expired", "Failed"];
 
 /// There is no way to the API server.
 #[derive(Debug, Error)]
@@ -84,8 +81,8 @@ impl Kubernetes {
                 "bottle": self.bottle,
                 "bottleUID": self.bottle_uid,
                 "tool": question.tool.name(),
-                "proposedFile": shown(question.tool, &question.file),
-                "baseFile": shown(question.tool, &proposal.base),
+                "proposedFile": kept(question.tool, &question.file),
+                "baseFile": kept(question.tool, &proposal.base),
                 "justification": readable(&question.justification),
             },
         }));
@@ -173,29 +170,18 @@ impl BottleStatus for Kubernetes {
     }
 }
 
-/// A file as it is kept. White space means nothing in an allowlist, and may mean something in the other files.
-fn shown(tool: Tool, text: &str) -> String {
-    match tool {
-        Tool::PipelockBlock => readable(text),
-        Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
-    }
-}
-
 fn standing(object: &DynamicObject, proposal: &Proposal) -> Standing {
     let (spec, status) = (&object.data["spec"], &object.data["status"]);
-    let asked = status["sidecar"]["asked"].as_i64().unwrap_or(1);
-    let answered = status["sidecar"]["answered"].as_i64().unwrap_or(0);
-    let phase = status["phase"].as_str().unwrap_or_default();
-    Standing {
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        asked,
-        answered,
-        ended: answered >= asked && ENDED.contains(&phase),
-        base_changed: spec["baseFile"].as_str().unwrap_or_default()
-            != shown(proposal.question.tool, &proposal.base),
-        version: object.metadata.resource_version.clone().unwrap_or_default(),
-        decision: None,
-    }
+    let sidecar = &status["sidecar"];
+    let stored = Stored {
+        uid: object.metadata.uid.as_deref(),
+        version: object.metadata.resource_version.as_deref(),
+        base: spec["baseFile"].as_str().unwrap_or_default(),
+        phase: status["phase"].as_str().unwrap_or_default(),
+        asked: sidecar["asked"].as_i64(),
+        answered: sidecar["answered"].as_i64(),
+    };
+    stored.standing(proposal)
 }
 
 /// Which errors another try may cure, and which the agent has to know.

@@ -4,7 +4,8 @@ pub mod kubernetes;
 pub mod queue;
 
 use crate::config::decisions::Decided;
-use crate::supervise::tools::Question;
+use crate::config::text::readable;
+use crate::supervise::tools::{Question, Tool};
 use std::future::Future;
 use thiserror::Error;
 
@@ -47,6 +48,50 @@ pub struct Standing {
     pub version: String,
     /// The decision, where the store itself keeps it.
     pub decision: Option<Decided>,
+}
+
+/// What a Proposal object says, wherever it is stored.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// `metadata.uid`.
+    pub uid: Option<&'a str>,
+    /// `metadata.resourceVersion`.
+    pub version: Option<&'a str>,
+    /// `spec.baseFile`.
+    pub base: &'a str,
+    /// `status.phase`; empty when there is none.
+    pub phase: &'a str,
+    /// `status.sidecar.asked`; a Proposal begins with the first question.
+    pub asked: Option<i64>,
+    /// `status.sidecar.answered`.
+    pub answered: Option<i64>,
+}
+
+/// The phases of [`Standing::ended`].
+const ENDED: [&str; 3] = ["Conflicted", "Expired", "Failed"];
+
+impl Stored<'_> {
+    /// How it stands to `proposal`, which has its name.
+    pub fn standing(&self, proposal: &Proposal) -> Standing {
+        let (asked, answered) = (self.asked.unwrap_or(1), self.answered.unwrap_or(0));
+        Standing {
+            uid: self.uid.unwrap_or_default().to_owned(),
+            asked,
+            answered,
+            ended: answered >= asked && ENDED.contains(&self.phase),
+            base_changed: self.base != kept(proposal.question.tool, &proposal.base),
+            version: self.version.unwrap_or_default().to_owned(),
+            decision: None,
+        }
+    }
+}
+
+/// A file as an object keeps it. White space means nothing in an allowlist, and may mean something in the other files.
+pub fn kept(tool: Tool, text: &str) -> String {
+    match tool {
+        Tool::PipelockBlock => readable(text),
+        Tool::CredProxyBlock | Tool::CapabilityBlock => text.to_owned(),
+    }
 }
 
 /// Why the store did not do what it was asked.

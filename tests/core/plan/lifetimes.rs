@@ -16,15 +16,6 @@ spec:
   proposals: {pendingTTL: 2h, retention: 24h}
 ";
 
-fn running(bottle: &str) -> World {
-    let mut world = World::new(bottle);
-    world.settle();
-    world.kubelet_runs_all();
-    world.sidecar_enforces();
-    world.settle();
-    world
-}
-
 fn decisions(world: &World) -> Decisions {
     serde_json::from_str(&world.file(names::file::DECISIONS)).unwrap()
 }
@@ -116,7 +107,7 @@ fn a_persons_decision_on_a_question_that_is_held_back_counts() {
 
 #[test]
 fn a_question_that_nobody_decides_expires_and_the_agent_is_told() {
-    let mut world = running(BOTTLE);
+    let mut world = World::running_as(BOTTLE);
     world.ask_for("late", "late.example.net");
     world.settle();
     let again = world.plan().recheck.unwrap();
@@ -137,7 +128,7 @@ fn a_question_that_nobody_decides_expires_and_the_agent_is_told() {
 
 #[test]
 fn an_approval_in_the_last_moment_is_not_overtaken_by_the_expiry() {
-    let mut world = running(BOTTLE);
+    let mut world = World::running_as(BOTTLE);
     world.ask_for("late", "late.example.net");
     world.settle();
     world.wait(7_300);
@@ -148,7 +139,7 @@ fn an_approval_in_the_last_moment_is_not_overtaken_by_the_expiry() {
 
 #[test]
 fn a_closed_proposal_is_removed_when_its_retention_is_over_and_a_grant_never() {
-    let mut world = running(BOTTLE);
+    let mut world = World::running_as(BOTTLE);
     for name in ["yes", "no"] {
         world.ask_for(name, &format!("{name}.example.net"));
     }
@@ -183,7 +174,7 @@ fn a_closed_proposal_is_removed_when_its_retention_is_over_and_a_grant_never() {
 
 #[test]
 fn another_bottles_trail_is_kept_for_the_retention_too() {
-    let mut world = running(BOTTLE);
+    let mut world = World::running_as(BOTTLE);
     world.ask_for("old", "old.example.net");
     world.proposal("old").spec.bottle_uid = "another".into();
     world.settle();

@@ -162,6 +162,21 @@ impl Bottle<'_> {
         Call::of(child)
     }
 
+    /// Waits until the MCP server answers again.
+    #[track_caller]
+    pub fn sidecar_is_back(&self) {
+        eventually("the sidecar is back", PATIENCE, || {
+            let said = self
+                .shell("curl -s -m 2 http://supervise:9100/health")
+                .all();
+            if said.contains("ok") {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        });
+    }
+
     /// Asks for one more host than is in force.
     pub fn ask_for(&self, host: &str) -> Call {
         self.call(
