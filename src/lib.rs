@@ -24,6 +24,7 @@
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
 //! - [`failpoint`]: where the kill tests stop a program
+//! - [`signals`]: SHELL, what ends a program of ours, with its exit code
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
 pub mod agents;
@@ -45,6 +46,7 @@ pub mod proposal;
 pub mod render;
 pub mod roles;
 pub mod seal;
+pub mod signals;
 pub mod supervise;
 pub mod telemetry;
 pub mod yaml;

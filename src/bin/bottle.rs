@@ -47,7 +47,7 @@ enum Own {
 #[derive(Subcommand)]
 enum Part {
     /// Keeps one bottle.
-    Keep(local::keeper::Flags),
+    Keep(local::daemon::Flags),
     /// The first process inside.
     Inside(inside::Options),
     /// The scripted agent of the demo.
@@ -80,7 +80,7 @@ fn own(own: Own) -> ExitCode {
         } => {
             local::close_inherited();
             telemetry::start("info");
-            block_on(local::keeper::main(flags))
+            block_on(local::daemon::main(flags))
         }
         // No runtime: the first process inside has one thread.
         Own::Local {

@@ -12,6 +12,7 @@ use bot_bottle::{
     },
     names,
     plan::settings::{Pipelock, Settings},
+    signals,
     telemetry::{self, chain},
     yaml,
 };
@@ -21,11 +22,7 @@ use std::{
     error::Error, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -183,7 +180,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
     let health = Arc::new(Health::new(scopes, elects.then_some(timing.duration)));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        ended().await;
+        signals::ended_or_killed().await;
         let _ = stop.send(true);
     });
     let listener = TcpListener::bind(arguments.health).await?;
@@ -304,15 +301,4 @@ fn pages(health: Arc<Health>, metrics: Arc<Metrics>) -> axum::Router {
 
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// SIGTERM or SIGINT; without handlers for them, the default action ends the process anyway.
-async fn ended() {
-    let (Ok(mut term), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
 }

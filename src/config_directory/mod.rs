@@ -5,6 +5,7 @@
 //! belong together. Elsewhere (a laptop, a test) the directory holds plain files; there the writer replaces files
 //! by rename and writes `hash` last. Nothing is polled: the kernel reports changes of the directory.
 
+mod enforce;
 mod state;
 pub(crate) mod watcher;
 
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub use enforce::{Enforce, enforce_all};
 pub(crate) use state::replace;
 pub use state::{watch_denials, watch_state, write_denials, write_hash};
 

@@ -3,7 +3,8 @@
 use super::inject::encoded;
 use super::location::{self, Ends};
 use super::secrets::Secret;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, LOCATION, TRANSFER_ENCODING};
+use crate::egress::headers::named_by_connection;
+use http::header::{CONTENT_LENGTH, HeaderName, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
 /// Shorter than this a secret would be found by chance.
@@ -55,13 +56,7 @@ pub fn strip_answer(headers: &mut HeaderMap) {
 }
 
 fn strip(headers: &mut HeaderMap, is_kept: fn(&str) -> bool) {
-    let mut gone: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
+    let mut gone = named_by_connection(headers);
     gone.extend(
         headers
             .keys()

@@ -40,7 +40,7 @@ mod tls;
 mod web_socket;
 mod wire;
 
-use crate::config_directory::{self, Snapshot};
+use crate::config_directory::{self, Snapshot, enforce_all};
 use crate::egress::{Resolve, server};
 use crate::names::container;
 use refusal::Refusal;
@@ -144,7 +144,7 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
         limits,
     });
     config_directory::write_hash(&state, container::CRED_PROXY, &first.hash)?;
-    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state.into()));
+    let reloading = tokio::spawn(enforce_all(Arc::clone(&shared), snapshots, state.into()));
     let sweeping = tokio::spawn(sweep(Arc::clone(&shared)));
     let open = |stream, drain| serve::connection(stream, Arc::clone(&shared), drain);
     let turn_away = |stream| serve::farewell(stream, Refusal::TooMany);

@@ -91,15 +91,20 @@ pub(super) fn for_client<B>(response: Response<B>) -> Response<B> {
     Response::from_parts(parts, body)
 }
 
-/// Removes what is said about the connection, and what `Connection` names.
-fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+/// The headers that `Connection` names: they end at this hop, too.
+pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .collect();
+        .collect()
+}
+
+/// Removes what is said about the connection, and what `Connection` names.
+fn strip(headers: &mut HeaderMap) {
+    let named = named_by_connection(headers);
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
     }

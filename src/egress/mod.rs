@@ -25,7 +25,7 @@ mod connections;
 mod copy;
 mod denials;
 mod forward;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod options;
 pub(crate) mod parent;
 mod policy;
@@ -39,7 +39,7 @@ pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;
 
-use crate::config_directory::{self, Snapshot};
+use crate::config_directory::{self, Snapshot, enforce_all};
 use crate::names::container;
 use connections::Connections;
 use denials::Denials;
@@ -163,7 +163,7 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
     config_directory::write_hash(&state, container::EGRESS, &first.hash)?;
     let state: Arc<Path> = state.into();
     let reporting = tokio::spawn(report::follow(Arc::clone(&shared), Arc::clone(&state)));
-    let reloading = tokio::spawn(reload::follow(Arc::clone(&shared), snapshots, state));
+    let reloading = tokio::spawn(enforce_all(Arc::clone(&shared), snapshots, state));
     server::serve(listener, shared, shutdown).await;
     reloading.abort();
     reporting.abort();

@@ -3,7 +3,7 @@
 use super::{Dns, Fixed, Limits, PolicyError, Setup, run};
 use crate::config_directory;
 use crate::names::{path, port};
-use std::collections::HashMap;
+use crate::signals;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// `supervise egress`.
 #[derive(Clone, Debug, clap::Args)]
@@ -87,13 +86,8 @@ pub enum Error {
 
 /// Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let mut answers: HashMap<String, Vec<Fixed>> = HashMap::new();
-    for (host, answer) in options.resolve {
-        answers.entry(host).or_default().push(answer);
-    }
-    let resolver = Dns::new(&options.nameserver, answers).map_err(Error::Dns)?;
+    let ended = signals::ended().map_err(Error::Signals)?;
+    let resolver = Dns::new(&options.nameserver, options.resolve).map_err(Error::Dns)?;
     let setup = Setup {
         snapshots: config_directory::watch(&options.config)?,
         state: options.state,
@@ -107,10 +101,7 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
     tracing::info!(%address, "Serving");
     let mut code = 143;
     let shutdown = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => code = 130,
-        }
+        code = ended.await;
         tracing::info!("Ending");
     };
     run(listener, setup, shutdown).await?;

@@ -52,11 +52,15 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// With these servers, or the system's when there are none.
+    /// With these servers, or the system's when there are none; a host may have several static answers.
     pub fn new(
         servers: &[SocketAddr],
-        fixed: HashMap<String, Vec<Fixed>>,
+        answers: impl IntoIterator<Item = (String, Fixed)>,
     ) -> Result<Self, NetError> {
+        let mut fixed: HashMap<String, Vec<Fixed>> = HashMap::new();
+        for (host, answer) in answers {
+            fixed.entry(host).or_default().push(answer);
+        }
         let mut builder = if servers.is_empty() {
             TokioResolver::builder_tokio()?
         } else {

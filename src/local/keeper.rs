@@ -1,31 +1,22 @@
 //! Keeps one bottle: watches its directory, plans, applies, and has the pod run. Nothing is decided here.
 
 use super::{
-    Error, apply, honour,
-    identity::Key,
-    now,
+    Error, apply, honour, now,
     place::Place,
+    pod_status::{running, terminated, waiting},
     record::{Record, Runtime},
     runner::{Attach, Run},
-    state::State,
 };
 use crate::{
     api::{Bottle, BottleClassSpec, Proposal},
     config_directory::watcher::Changes,
-    names::container,
     plan::{Observed, plan, seen, settings::Settings},
     proposal::{condition, progress},
     telemetry::chain,
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-    ContainerStatus, Pod, PodStatus,
-};
-use std::{
-    ffi::OsString, fs, future::Future, os::fd::OwnedFd, path::PathBuf, pin::pin, process::ExitCode,
-    time::Duration,
-};
+use k8s_openapi::api::core::v1::Pod;
+use std::{ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 /// How a bottle is kept.
@@ -41,57 +32,6 @@ pub struct Options {
     pub terminals: Option<mpsc::UnboundedSender<OwnedFd>>,
     /// Signals for the agent.
     pub signals: Option<mpsc::UnboundedReceiver<nix::sys::signal::Signal>>,
-}
-
-/// `bottle local keep`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Flags {
-    /// The state directory.
-    #[arg(long)]
-    state: PathBuf,
-    /// The project.
-    #[arg(long)]
-    project: String,
-    /// The bottle.
-    #[arg(long)]
-    bottle: String,
-}
-
-/// Keeps a bottle as a process of its own, until SIGTERM or the Bottle's end.
-pub async fn main(flags: Flags) -> ExitCode {
-    // The credentials' proxy is in this process: nobody of the same uid shall read its memory.
-    #[cfg(target_os = "linux")]
-    let _ = nix::sys::prctl::set_dumpable(false);
-    // Out of the terminal's session: closing it must not end the bottle.
-    let _ = nix::unistd::setsid();
-    let kept = async {
-        let key = Key::new(&flags.project, &flags.bottle)?;
-        let place = State::open(&flags.state)?.place(key);
-        let options = Options {
-            search: std::env::var_os("PATH"),
-            ..Options::default()
-        };
-        keep(&place, options, terminated_by_signal()).await
-    };
-    match kept.await {
-        // Another one was faster.
-        Ok(()) | Err(Error::Kept(_)) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = chain(&error), "The bottle can't be kept");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn terminated_by_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
 }
 
 /// First and longest pause before an agent that failed starts again.
@@ -380,99 +320,4 @@ fn not_honoured(place: &Place, message: &str) -> Result<(), Error> {
         locked.remove_pod()?;
     }
     Ok(())
-}
-
-fn running(pod: &mut Pod) {
-    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(condition::whole_seconds(now()));
-    let running = ContainerState {
-        running: Some(ContainerStateRunning {
-            started_at: Some(now),
-        }),
-        ..ContainerState::default()
-    };
-    let done = ContainerState {
-        terminated: Some(ContainerStateTerminated::default()),
-        ..ContainerState::default()
-    };
-    let containers = [
-        container::SUPERVISE,
-        container::CRED_PROXY,
-        container::EGRESS,
-        container::AGENT,
-    ];
-    let old = agent_status(pod);
-    pod.status = Some(PodStatus {
-        phase: Some("Running".into()),
-        init_container_statuses: Some(vec![status(container::PREPARE, done)]),
-        container_statuses: Some(
-            containers
-                .map(|name| status(name, running.clone()))
-                .to_vec(),
-        ),
-        ..PodStatus::default()
-    });
-    change_agent(pod, |agent| {
-        agent.restart_count = old.restart_count;
-        agent.last_state = old.last_state;
-    });
-}
-
-fn terminated(pod: &mut Pod, code: i32, message: &str) {
-    let end = ContainerState {
-        terminated: Some(ContainerStateTerminated {
-            exit_code: code,
-            message: Some(message.trim().to_owned()),
-            ..ContainerStateTerminated::default()
-        }),
-        ..ContainerState::default()
-    };
-    if code == 0 {
-        change_agent(pod, |agent| agent.state = Some(end));
-        return;
-    }
-    change_agent(pod, |agent| {
-        agent.restart_count += 1;
-        agent.last_state = Some(end);
-    });
-    waiting(pod, "CrashLoopBackOff", "the agent starts again");
-}
-
-fn waiting(pod: &mut Pod, reason: &str, message: &str) {
-    let state = ContainerState {
-        waiting: Some(ContainerStateWaiting {
-            reason: Some(reason.to_owned()),
-            message: Some(message.to_owned()),
-        }),
-        ..ContainerState::default()
-    };
-    let containers = pod.status.get_or_insert_default();
-    if containers.container_statuses.is_none() {
-        containers.container_statuses = Some(vec![status(container::AGENT, state)]);
-    } else {
-        change_agent(pod, |agent| agent.state = Some(state));
-    }
-}
-
-fn status(name: &str, state: ContainerState) -> ContainerStatus {
-    ContainerStatus {
-        name: name.to_owned(),
-        state: Some(state),
-        ..ContainerStatus::default()
-    }
-}
-
-fn agent_status(pod: &Pod) -> ContainerStatus {
-    seen::container_status(pod, container::AGENT)
-        .cloned()
-        .unwrap_or_default()
-}
-
-fn change_agent(pod: &mut Pod, change: impl FnOnce(&mut ContainerStatus)) {
-    let all = pod
-        .status
-        .iter_mut()
-        .flat_map(|status| status.container_statuses.iter_mut().flatten());
-    if let Some(agent) = all.into_iter().find(|one| one.name == container::AGENT) {
-        change(agent);
-    }
 }

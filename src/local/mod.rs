@@ -1,6 +1,6 @@
 //! SHELL: bottles on this machine: the same `plan`, applied to a directory of YAML objects and to processes.
 //!
-//! One process per bottle, the keeper ([`keeper`]), is operator, kubelet and sidecars at once: it reads the objects of
+//! One process per bottle, the keeper ([`keeper`], [`daemon`]), is operator, kubelet and sidecars at once: it reads the objects of
 //! its bottle ([`place`]), plans, writes what the plan says ([`apply`]), and runs the pod ([`runner`]) with a runtime
 //! ([`sandbox`] or [`process`]). The command line writes Bottles and decisions into the same directory.
 //!
@@ -13,11 +13,14 @@
 
 pub mod admit;
 pub mod apply;
+mod begin;
+pub mod daemon;
 pub mod honour;
 pub mod identity;
 pub mod keeper;
 pub mod mount;
 pub mod place;
+mod pod_status;
 pub mod process;
 pub mod record;
 pub mod runner;

@@ -16,7 +16,6 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::Pod;
 use std::{
-    collections::HashMap,
     io,
     net::TcpListener as StdListener,
     sync::{Arc, mpsc::Sender},
@@ -238,14 +237,10 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
 }
 
 fn resolver(record: &Record) -> Result<egress::Dns, Error> {
-    let mut answers: HashMap<String, Vec<egress::Fixed>> = HashMap::new();
-    for (host, fixed) in record
+    let answers = record
         .resolve
         .iter()
-        .filter_map(|text| egress::fixed(text).ok())
-    {
-        answers.entry(host).or_default().push(fixed);
-    }
+        .filter_map(|text| egress::fixed(text).ok());
     egress::Dns::new(&[], answers).map_err(|error| Error::Egress(egress::Error::Dns(error)))
 }
 

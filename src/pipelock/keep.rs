@@ -6,12 +6,13 @@ use super::deliver::number;
 use super::file;
 use crate::config_directory::{self, replace, watcher::Changes};
 use crate::names::path;
+use crate::signals;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::{ExitCode, ExitStatus};
 use thiserror::Error;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// `supervise keep`.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,8 +53,7 @@ enum Event {
 
 /// Waits for a config, then runs the program until it ends, or until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let mut stopped = pin!(signals::ended().map_err(Error::Signals)?);
     let mut changes = Changes::of(&options.directory)?;
     let mut running: Option<Child> = None;
     let mut made = 0;
@@ -73,8 +73,7 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         let event = tokio::select! {
             () = changes.next() => Event::Changed,
             status = ended(&mut running) => Event::Ended(status),
-            _ = terminate.recv() => Event::Stop(143),
-            _ = interrupt.recv() => Event::Stop(130),
+            code = &mut stopped => Event::Stop(code),
         };
         match event {
             Event::Changed => {}

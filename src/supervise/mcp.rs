@@ -11,13 +11,12 @@ use super::view::View;
 use super::{State, Waits, denials, report, server};
 use crate::api::Denial;
 use crate::names::{container, port};
-use crate::{config_directory, pipelock};
+use crate::{config_directory, pipelock, signals};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// In queue mode the config is written before the decision, by programs or by hand.
@@ -110,10 +109,11 @@ pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
     sidecar.bottle()?;
     let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
     let watched = Watched::start(&sidecar)?;
+    let ended = signals::ended().map_err(Error::Signals)?;
     let mut code = 143;
     tokio::select! {
         () = watched.report(&kubernetes) => {}
-        signal = ended()? => code = signal,
+        signal = ended => code = signal,
     }
     Ok(ExitCode::from(code))
 }
@@ -148,7 +148,7 @@ fn queue_view(sidecar: &Sidecar, queue: &Queue) -> Result<watch::Receiver<Arc<Vi
 }
 
 async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, Error> {
-    let ended = ended()?;
+    let ended = signals::ended().map_err(Error::Signals)?;
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)
         .await
@@ -172,18 +172,6 @@ async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, E
     .await;
     tally.log();
     Ok(ExitCode::from(code))
-}
-
-/// The exit code of the signal that ends the program.
-fn ended() -> Result<impl Future<Output = u8>, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => 143,
-            _ = interrupt.recv() => 130,
-        }
-    })
 }
 
 /// Each waiting call holds a connection, and the usual soft limit is 1,024. Returns what there is now.

@@ -1,7 +1,6 @@
 //! Our DNS client against a server of the test.
 
 use bot_bottle::egress::{Dns, Fixed, LookupError, Resolve};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
@@ -51,7 +50,7 @@ async fn names_are_asked_for_as_they_are_and_static_answers_ask_nobody() {
         ip: "192.0.2.8".parse().unwrap(),
         port: None,
     };
-    let answers = HashMap::from([("fixed.example".to_owned(), vec![fixed])]);
+    let answers = [("fixed.example".to_owned(), fixed)];
     let dns = Dns::new(&[address], answers).unwrap();
     let found = dns.addresses("_a.example", 443).await;
     assert_eq!(found, Ok(vec!["192.0.2.7:443".parse().unwrap()]));

@@ -207,7 +207,6 @@ async fn a_config_directory_is_followed_and_a_missing_file_stops_the_start() {
     use bot_bottle::config_directory::{self, watch_state};
     use bot_bottle::egress::{self, Dns, Fixed, Limits, Setup};
     use bot_bottle::names::file;
-    use std::collections::HashMap;
     use std::sync::Arc;
 
     let http = Http::start().await;
@@ -227,7 +226,7 @@ async fn a_config_directory_is_followed_and_a_missing_file_stops_the_start() {
         ip: http.address.ip(),
         port: Some(http.address.port()),
     };
-    let answers = HashMap::from([("a.example".to_owned(), vec![fixed])]);
+    let answers = [("a.example".to_owned(), fixed)];
     let setup = Setup {
         snapshots: config_directory::watch(config.path()).unwrap(),
         state: state.path().to_owned(),
