@@ -33,8 +33,17 @@ const TOUCHES: u32 = 4;
 pub struct Delivery {
     /// It is what the cache shows.
     pub stored: bool,
-    /// The sidecars have said that they saw it.
-    pub delivered: bool,
+    /// Every sidecar reports its hash.
+    pub enforced: bool,
+    /// No decision in it waits for an agent.
+    pub answered: bool,
+}
+
+impl Delivery {
+    /// The config, grants included, is in force.
+    pub fn in_force(self) -> bool {
+        self.stored && self.enforced
+    }
 }
 
 /// One delivery of the ConfigMap's content to the kubelet, kept as an annotation on the pod.
@@ -105,6 +114,20 @@ pub fn decide(
     plan
 }
 
+/// Hands a config to the pod that is there, and leaves it as it is otherwise.
+pub fn deliver(
+    seen: Option<&Pod>,
+    config_map: &ConfigMap,
+    delivery: Delivery,
+    now: Timestamp,
+) -> PodPlan {
+    let mut plan = PodPlan::default();
+    if let Some(seen) = seen.filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        touch(&mut plan, seen, content_hash(config_map), delivery, now);
+    }
+    plan
+}
+
 /// Why the pod can't stay, in words for an Event.
 fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
     if spec.suspended {
@@ -134,7 +157,7 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
         return;
     }
     // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
-    if delivery.delivered {
+    if delivery.enforced && delivery.answered {
         return;
     }
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
