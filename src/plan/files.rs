@@ -11,7 +11,7 @@ use crate::{
     api::Bottle,
     config::{
         Files,
-        decisions::{Decided, Decisions, Limits},
+        decisions::{Decided, Decisions},
     },
     names,
 };
@@ -49,13 +49,7 @@ pub(super) fn fits(files: &Files, declared: &str) -> Result<(), Problem> {
 }
 
 /// The ConfigMap with `decisions`, as many of them as fit.
-pub fn config_map(
-    bottle: &Bottle,
-    spec: &Spec,
-    files: &Files,
-    decisions: Vec<Decided>,
-    limits: &Limits,
-) -> ConfigMap {
+pub fn config_map(bottle: &Bottle, spec: &Spec, files: &Files, decisions: Decisions) -> ConfigMap {
     let mut data = BTreeMap::from([
         (names::file::ROUTES.to_owned(), files.routes.clone()),
         (names::file::ALLOWLIST.to_owned(), files.allowlist.clone()),
@@ -71,7 +65,7 @@ pub fn config_map(
             kept::write(&spec.declared),
         ),
     ]);
-    add_decisions(&mut data, decisions, limits);
+    add_decisions(&mut data, decisions);
     ConfigMap {
         data: Some(data),
         ..empty_config_map(bottle)
@@ -79,20 +73,11 @@ pub fn config_map(
 }
 
 /// Puts `decisions` beside the other files, as many of them as fit.
-pub(super) fn add_decisions(
-    data: &mut BTreeMap<String, String>,
-    decisions: Vec<Decided>,
-    limits: &Limits,
-) {
+pub(super) fn add_decisions(data: &mut BTreeMap<String, String>, mut decisions: Decisions) {
     data.remove(names::file::DECISIONS);
     let used: usize = data.values().map(String::len).sum();
-    data.insert(
-        names::file::DECISIONS.to_owned(),
-        pretty(&Decisions {
-            decisions: admit(decisions, BYTES_MAX.saturating_sub(used)),
-            limits: Some(limits.clone()),
-        }),
-    );
+    decisions.decisions = admit(decisions.decisions, BYTES_MAX.saturating_sub(used));
+    data.insert(names::file::DECISIONS.to_owned(), pretty(&decisions));
 }
 
 /// The ConfigMap's name, labels and owner.

@@ -4,12 +4,7 @@
 use super::{fold::Effective, problem::Problem};
 use crate::{
     api::Bottle,
-    config::{
-        Files,
-        allowlist::Allowlist,
-        decisions::{Decided, Limits},
-        routes::Routes,
-    },
+    config::{Files, allowlist::Allowlist, decisions::Decisions, routes::Routes},
     names,
     proposal::today::{Hosts, Today},
 };
@@ -62,8 +57,7 @@ pub fn config_map(
     bottle: &Bottle,
     stored: &ConfigMap,
     effective: &Effective,
-    decisions: Vec<Decided>,
-    limits: &Limits,
+    decisions: Decisions,
 ) -> Result<(ConfigMap, Files), Problem> {
     let mut data = stored.data.clone().unwrap_or_default();
     let kept = |name: &str| data.get(name).cloned().unwrap_or_default();
@@ -77,7 +71,7 @@ pub fn config_map(
     data.insert(names::file::ROUTES.to_owned(), files.routes.clone());
     data.insert(names::file::ALLOWLIST.to_owned(), files.allowlist.clone());
     data.insert(names::file::HASH.to_owned(), files.hash());
-    super::files::add_decisions(&mut data, decisions, limits);
+    super::files::add_decisions(&mut data, decisions);
     let mut config_map = super::files::empty_config_map(bottle);
     config_map.data = Some(data);
     Ok((config_map, files))

@@ -21,6 +21,7 @@ pub mod sealed;
 pub mod seen;
 pub mod settings;
 pub mod status;
+mod told;
 mod unsupported;
 pub mod volumes;
 
@@ -28,7 +29,7 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
-    config::decisions::{Decided, Limits},
+    config::decisions::Decisions,
     names,
     proposal::{
         limits::Room,
@@ -82,23 +83,15 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let limits = room.left(pending);
-    let result = spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, &limits, now));
+    let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
+    let result =
+        spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, told.clone(), now));
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
         Err(problem) => {
             let stored = stored.zip(kept.as_ref());
             let kept = stored.and_then(|(config_map, declared)| {
-                still_effective(
-                    bottle,
-                    declared,
-                    config_map,
-                    seen,
-                    &progressed,
-                    &limits,
-                    now,
-                )
-                .ok()
+                still_effective(bottle, declared, config_map, seen, &progressed, told, now).ok()
             });
             (kept, Some(problem))
         }
@@ -173,7 +166,7 @@ fn effective(
     spec: &Spec,
     seen: Observed<'_>,
     progressed: &[Progress],
-    limits: &Limits,
+    decisions: Decisions,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let name = names::object_name(&bottle.name_any());
@@ -190,12 +183,13 @@ fn effective(
     engine::check(spec.engine, &effective.allowlist)?;
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
-    let config_map = files::config_map(bottle, spec, &files, decided_of(progressed), limits);
+    let told = decisions.clone();
+    let config_map = files::config_map(bottle, spec, &files, decisions);
     let rendered = pod::render(bottle, spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));
     }
-    let delivery = delivery(bottle, seen.config_map, &config_map, progressed);
+    let delivery = delivery(bottle, seen.config_map, &config_map, &told);
     let pod = running::decide(
         bottle,
         spec,
@@ -229,13 +223,13 @@ fn still_effective(
     stored: &ConfigMap,
     seen: Observed<'_>,
     progressed: &[Progress],
-    limits: &Limits,
+    decisions: Decisions,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let effective = fold::fold(declared, &grants_of(progressed));
-    let decided = decided_of(progressed);
-    let (config_map, files) = kept::config_map(bottle, stored, &effective, decided, limits)?;
-    let delivery = delivery(bottle, Some(stored), &config_map, progressed);
+    let told = decisions.clone();
+    let (config_map, files) = kept::config_map(bottle, stored, &effective, decisions)?;
+    let delivery = delivery(bottle, Some(stored), &config_map, &told);
     Ok(EffectivePlan {
         pod: running::deliver(owned(bottle, seen.pod), &config_map, delivery, now),
         config_map_action: (!same_config_map(stored, &config_map))
@@ -253,17 +247,12 @@ fn grants_of(progressed: &[Progress]) -> Vec<Grant> {
     grants.flatten().collect()
 }
 
-fn decided_of(progressed: &[Progress]) -> Vec<Decided> {
-    let decided = progressed.iter().map(|one| one.decided.clone());
-    decided.flatten().collect()
-}
-
 /// How far `wanted` has come, by what is stored and what the sidecars report.
 fn delivery(
     bottle: &Bottle,
     stored: Option<&ConfigMap>,
     wanted: &ConfigMap,
-    progressed: &[Progress],
+    told: &Decisions,
 ) -> running::Delivery {
     let sidecar = bottle
         .status
@@ -277,7 +266,8 @@ fn delivery(
     running::Delivery {
         stored: stored.is_some_and(|old| old.data == wanted.data),
         enforced: enforced.is_some() && enforced == hash,
-        answered: progressed.iter().all(|one| one.decided.is_none()),
+        answered: told.decisions.is_empty(),
+        deletions: !told.deleted.is_empty(),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Delivery {
     pub enforced: bool,
     /// No decision in it waits for an agent.
     pub answered: bool,
+    /// It names questions that were deleted; nobody reports that their callers have heard it.
+    pub deletions: bool,
 }
 
 impl Delivery {
@@ -157,10 +159,13 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
         return;
     }
     // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
-    if delivery.enforced && delivery.answered {
-        return;
-    }
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
+    if delivery.enforced && delivery.answered {
+        let touched = last.as_ref().is_some_and(|last| last.content == content);
+        if touched || !delivery.deletions {
+            return;
+        }
+    }
     let attempt = match last {
         Some(last) if last.content == content => {
             if last.attempt == 0 || last.attempt > TOUCHES {

@@ -290,7 +290,7 @@ fn answered(proposal: &Proposal, status: &mut ProposalStatus, state: State, now:
 }
 
 /// The question that still has to be answered; a Proposal begins with the first one.
-fn unanswered(proposal: &Proposal) -> Option<i64> {
+pub fn unanswered(proposal: &Proposal) -> Option<i64> {
     let sidecar = proposal
         .status
         .as_ref()
