@@ -266,8 +266,11 @@ fn delivery(
     running::Delivery {
         stored: stored.is_some_and(|old| old.data == wanted.data),
         enforced: enforced.is_some() && enforced == hash,
-        answered: told.decisions.is_empty(),
-        deletions: !told.deleted.is_empty(),
+        callers: match (&*told.decisions, &*told.deleted) {
+            ([], []) => running::Callers::None,
+            ([], _) => running::Callers::OfDeleted,
+            _ => running::Callers::OfDecided,
+        },
     }
 }
 

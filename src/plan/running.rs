@@ -35,10 +35,19 @@ pub struct Delivery {
     pub stored: bool,
     /// Every sidecar reports its hash.
     pub enforced: bool,
-    /// No decision in it waits for an agent.
-    pub answered: bool,
-    /// It names questions that were deleted; nobody reports that their callers have heard it.
-    pub deletions: bool,
+    /// Who waits for it.
+    pub callers: Callers,
+}
+
+/// The calls that a config has to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// None: what is left of the limits may arrive with the kubelet's own refresh.
+    None,
+    /// Those whose question was deleted; nobody reports that they have heard of it.
+    OfDeleted,
+    /// Those whose question is decided, until they are answered.
+    OfDecided,
 }
 
 impl Delivery {
@@ -158,13 +167,12 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     if !delivery.stored {
         return;
     }
-    // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
-    if delivery.enforced && delivery.answered {
-        let touched = last.as_ref().is_some_and(|last| last.content == content);
-        if touched || !delivery.deletions {
-            return;
-        }
+    let touched = last.as_ref().is_some_and(|last| last.content == content);
+    match delivery.callers {
+        Callers::None if delivery.enforced => return,
+        Callers::OfDeleted if delivery.enforced && touched => return,
+        _ => {}
     }
     let attempt = match last {
         Some(last) if last.content == content => {
