@@ -94,25 +94,25 @@ fn what_only_the_operator_knows_is_a_condition() {
 #[test]
 fn a_revocation_closes_its_hole_while_the_bottle_is_invalid() {
     let namespace = Namespace::new();
-    let bottle = namespace.bottle("demo", &["b.example.com"]);
-    let call = bottle.ask_for("a.example.com");
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
     let proposal = bottle.pending();
     namespace
         .edit(&proposal, "s/decision: Pending/decision: Approved/")
         .good();
     call.answer();
-    bottle.reaches("a.example.com");
+    bottle.reaches("files.example.com");
     not_ready(
         &namespace,
-        &bottle_yaml("demo", &["\"https://b.example.com\""]),
+        &bottle_yaml("demo", &["\"https://api.example.com\""]),
         "InvalidAllowlist",
     );
     namespace
         .edit(&proposal, "s/decision: Approved/decision: Revoked/")
         .good();
     bottle.phase_is(&proposal, "Revoked");
-    bottle.closes("a.example.com");
-    bottle.reaches("b.example.com");
+    bottle.closes("files.example.com");
+    bottle.reaches("api.example.com");
 }
 
 #[test]
