@@ -1,4 +1,4 @@
-//! Changes of routes that don't fit what is in force, or what the Bottle declares.
+//! Changes that don't fit what is in force, or what the Bottle declares.
 
 use super::{
     Event, State,
@@ -28,6 +28,10 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         Unfit::UndeclaredSecret { .. } => None,
         Unfit::SecretHost { .. } if spec.final_file.is_some() => None,
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
+        Unfit::Dockerfile => Some((Event::Conflict, why("Conflict"))),
+        Unfit::NoBuilds => Some((Event::Fail, why("BuildsNotConfigured"))),
+        Unfit::Base(_) if spec.final_file.is_some() => None,
+        Unfit::Base(_) => Some((Event::Fail, why("BaseNotAllowed"))),
     }
 }
 
@@ -41,9 +45,11 @@ pub(super) fn given_up(spec: &ProposalSpec) -> Option<(Event, Why)> {
 
 /// A grant that was applied ends when the Bottle has been changed so that it fits no more.
 pub(super) fn since(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Event, Why)> {
-    let Err(unfit) = today?.fits(&review::grant(spec).ok()?) else {
+    let unfit = today?.fits(&review::grant(spec).ok()?).err()?;
+    // Values of the operator that changed since: what was built stays.
+    if matches!(unfit, Unfit::NoBuilds | Unfit::Base(_)) {
         return None;
-    };
+    }
     let message = format!("the grant has ended: {unfit}");
     let reason = record::unfit_reason(&unfit);
     Some((Event::Conflict, Why { reason, message }))
@@ -63,11 +69,14 @@ pub(super) fn waits(
         return;
     };
     let (reason, message) = match unfit {
-        Unfit::SecretHost { .. } => (
+        Unfit::SecretHost { .. } | Unfit::Base(_) => (
             names::REASON_INVALID_FINAL_FILE,
             format!("finalFile can't be applied: {unfit}; correct it with kubectl edit"),
         ),
-        Unfit::Conflict(_) | Unfit::UndeclaredSecret { .. } => (
+        Unfit::Conflict(_)
+        | Unfit::UndeclaredSecret { .. }
+        | Unfit::Dockerfile
+        | Unfit::NoBuilds => (
             record::unfit_reason(&unfit),
             format!("approved, but not applied yet: {unfit}"),
         ),
@@ -89,15 +98,14 @@ pub(super) fn waits(
 /// change.
 pub fn refresh(proposal: &Proposal, progress: &mut Progress, today: &Today, now: Timestamp) {
     let status = &mut progress.status;
-    if State::from(status.phase) != State::Pending || proposal.spec.tool != Tool::CredProxyBlock {
+    if State::from(status.phase) != State::Pending || proposal.spec.tool == Tool::PipelockBlock {
         return;
     }
     let now = condition::whole_seconds(now);
     let (type_, value, reason, message) = record::valid(&proposal.spec, Some(today));
     condition::set(&mut status.conditions, type_, value, reason, &message, now);
-    if let Some((change, warnings)) = review::changes(&proposal.spec, Some(today)) {
-        status.summary = review::summary(&change);
-        status.change = change;
-        status.warnings = warnings;
-    }
+    let (change, warnings) = review::changes(&proposal.spec, Some(today));
+    status.summary = review::summary(&change);
+    status.change = change;
+    status.warnings = warnings;
 }

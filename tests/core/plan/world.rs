@@ -51,6 +51,7 @@ impl World {
                 pull_policy: "IfNotPresent".into(),
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
+                builds: None,
                 builtin: BottleClassSpec::default(),
             },
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
