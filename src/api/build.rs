@@ -46,7 +46,10 @@ pub enum BuildStage {
     Running,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

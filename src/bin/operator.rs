@@ -19,7 +19,12 @@ use bot_bottle::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::{
-    error::Error, io::Write as _, net::SocketAddr, path::{Path, PathBuf}, process::ExitCode, sync::Arc,
+    error::Error,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch};

@@ -59,7 +59,8 @@ fn instructions(text: &str) -> Result<Vec<(usize, String)>, DockerfileError> {
             if comment.to_ascii_lowercase().starts_with("escape=") && comment != "escape=\\" {
                 return Err(DockerfileError {
                     line: at + 1,
-                    what: "the escape directive is not taken; continue lines with a backslash".into(),
+                    what: "the escape directive is not taken; continue lines with a backslash"
+                        .into(),
                 });
             }
             continue;
@@ -98,7 +99,10 @@ impl Reader {
             .collect();
         let words: Vec<&str> = rest.split_whitespace().skip(flags.len()).collect();
         if matches!(word, "RUN" | "COPY" | "ADD") && has_here_document(rest) {
-            return Err("here-documents are not taken; write the commands in one RUN with && between them".into());
+            return Err(
+                "here-documents are not taken; write the commands in one RUN with && between them"
+                    .into(),
+            );
         }
         match word {
             "FROM" => self.from(&words),
@@ -142,10 +146,14 @@ impl Reader {
             return Ok(());
         }
         if !is_image(name) {
-            return Err(format!("{name:?} is no image's name; write it in full, without variables"));
+            return Err(format!(
+                "{name:?} is no image's name; write it in full, without variables"
+            ));
         }
         if self.file.bases.len() == BASES_MAX {
-            return Err(format!("more than {BASES_MAX} images are taken from elsewhere; use fewer"));
+            return Err(format!(
+                "more than {BASES_MAX} images are taken from elsewhere; use fewer"
+            ));
         }
         self.file.bases.push(name.to_owned());
         Ok(())
@@ -174,8 +182,13 @@ fn no_context(word: &str, instead: &str) -> String {
 fn has_here_document(rest: &str) -> bool {
     rest.match_indices("<<").any(|(at, _)| {
         let before = rest[..at].chars().next_back();
-        let mut after = rest[at + 2..].chars().skip_while(|one| matches!(one, '-' | '"' | '\''));
-        before != Some('<') && after.next().is_some_and(|one| one.is_ascii_alphabetic() || one == '_')
+        let mut after = rest[at + 2..]
+            .chars()
+            .skip_while(|one| matches!(one, '-' | '"' | '\''));
+        before != Some('<')
+            && after
+                .next()
+                .is_some_and(|one| one.is_ascii_alphabetic() || one == '_')
     })
 }
 
@@ -207,7 +220,12 @@ mod tests {
                     RUN --mount=type=bind,from=four.example/d,target=/m true\nFROM build\nFROM scratch\n";
         assert_eq!(
             bases(text),
-            ["one.example/a:1", "two.example/b", "three.example/c@sha256:ab", "four.example/d"]
+            [
+                "one.example/a:1",
+                "two.example/b",
+                "three.example/c@sha256:ab",
+                "four.example/d"
+            ]
         );
     }
 
@@ -218,7 +236,11 @@ mod tests {
             ("RUN x\n", "line 1", "no FROM"),
             ("FROM a\n\nCOPY . /\n", "line 3", "COPY --from"),
             ("FROM a\nADD file /\n", "line 2", "only ADD of"),
-            ("FROM a\nADD [\"https://x.example/f\", \"g\", \"/\"]\n", "line 2", "only ADD of"),
+            (
+                "FROM a\nADD [\"https://x.example/f\", \"g\", \"/\"]\n",
+                "line 2",
+                "only ADD of",
+            ),
             ("ARG X=1\nFROM a:$X\n", "line 2", "without variables"),
             ("FROM a\nARG TOKEN\n", "line 2", "no build argument"),
             ("FROM --x -v\n", "line 1", "no image's name"),
@@ -227,7 +249,10 @@ mod tests {
             ("FROM a b c d\n", "line 1", "AS NAME"),
         ] {
             let said = refused(text);
-            assert!(said.starts_with(line) && said.contains(word), "{text:?}: {said}");
+            assert!(
+                said.starts_with(line) && said.contains(word),
+                "{text:?}: {said}"
+            );
         }
     }
 

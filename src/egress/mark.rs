@@ -72,7 +72,9 @@ impl RuntimeProvider for Marked {
             let connecting = connect(server, Some(mark));
             let stream = tokio::time::timeout(timeout.unwrap_or(CONNECT), connecting).await??;
             stream.set_nodelay(true)?;
-            Ok(hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd(stream))
+            Ok(hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd(
+                stream,
+            ))
         })
     }
 

@@ -90,7 +90,8 @@ pub enum Error {
 /// Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
     let ended = signals::ended().map_err(Error::Signals)?;
-    let resolver = Dns::marked(&options.nameserver, options.resolve, options.mark).map_err(Error::Dns)?;
+    let resolver =
+        Dns::marked(&options.nameserver, options.resolve, options.mark).map_err(Error::Dns)?;
     let setup = Setup {
         snapshots: config_directory::watch(&options.config)?,
         state: options.state,

@@ -1,12 +1,12 @@
 //! Host names to addresses: our own DNS client, so that the addresses that are checked are those that are dialled.
 
+use super::mark::Marked;
 use futures::future::BoxFuture;
+use hickory_resolver::Resolver as Hickory;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::NetError;
-use hickory_resolver::{Resolver as Hickory};
-use super::mark::Marked;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

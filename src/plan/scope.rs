@@ -132,7 +132,10 @@ pub fn validate(
     env.extend(credentials.env);
     let dockerfile = format!("FROM {image}\n");
     let bases = settings.builds.as_ref().map(|builds| Bases {
-        own: vec![image.clone(), builds.repository(&bottle.namespace().unwrap_or_default())],
+        own: vec![
+            image.clone(),
+            builds.repository(&bottle.namespace().unwrap_or_default()),
+        ],
         listed: builds.bases.clone(),
     });
     Ok(Spec {

@@ -152,10 +152,18 @@ mod tests {
     fn a_builds_lock_knows_no_uid() {
         let text = build_ruleset(0x77);
         assert!(!text.contains('@'), "{text}");
-        assert!(text.contains("meta mark 0x77 ct mark set 1 accept"), "{text}");
+        assert!(
+            text.contains("meta mark 0x77 ct mark set 1 accept"),
+            "{text}"
+        );
         let by_uid: Vec<&str> = text.lines().filter(|line| line.contains("skuid")).collect();
         // Only the kernel's own neighbour discovery, which has no owner.
-        assert!(by_uid.iter().all(|line| line.contains("icmpv6") && line.ends_with("goto refuse")), "{by_uid:?}");
+        assert!(
+            by_uid
+                .iter()
+                .all(|line| line.contains("icmpv6") && line.ends_with("goto refuse")),
+            "{by_uid:?}"
+        );
     }
 
     #[test]

@@ -176,7 +176,10 @@ const REPLACING: &str =
 fn replacing(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
     if let Probed::Bad(why) = &seen.probed {
         return Step {
-            failed: Some(("ImageUnusable", format!("the image was built and can't be used: {why}"))),
+            failed: Some((
+                "ImageUnusable",
+                format!("the image was built and can't be used: {why}"),
+            )),
             ..stay(build, "")
         };
     }
@@ -184,7 +187,8 @@ fn replacing(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
         Agent::Absent => return stay(build, "the image is built; the bottle's next pod runs it"),
         Agent::Old(_) => return stay(build, REPLACING),
         Agent::Broken(why) => {
-            let message = format!("the agent did not start in the new image and has its old one back: {why}");
+            let message =
+                format!("the agent did not start in the new image and has its old one back: {why}");
             return Step {
                 failed: Some(("AgentNotStarted", message)),
                 ..stay(build, "")
@@ -201,7 +205,10 @@ fn replacing(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
     }
     build.stage = BuildStage::Running;
     build.since = now;
-    stay(build, "the agent runs in the new image; on its way to the sidecars")
+    stay(
+        build,
+        "the agent runs in the new image; on its way to the sidecars",
+    )
 }
 
 fn stay(build: Build, message: &str) -> Step {

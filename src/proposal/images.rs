@@ -18,11 +18,15 @@ pub struct Bases {
 
 /// Whether the change can be made to what is in force.
 pub(super) fn fits(change: &ImageChange, today: &Today) -> Result<(), Unfit> {
+    let bases = today.bases.as_ref().ok_or(Unfit::NoBuilds)?;
     if !same(&change.base, &today.dockerfile) {
         return Err(Unfit::Dockerfile);
     }
-    let bases = today.bases.as_ref().ok_or(Unfit::NoBuilds)?;
-    match change.bases.iter().find(|base| !allowed(base, bases, today)) {
+    match change
+        .bases
+        .iter()
+        .find(|base| !allowed(base, bases, today))
+    {
         Some(base) => Err(Unfit::Base(base.clone())),
         None => Ok(()),
     }
@@ -86,17 +90,32 @@ pub(super) fn lines(change: &ImageChange) -> Vec<String> {
 pub(super) fn warnings(change: &ImageChange, today: Option<&Today>) -> Vec<String> {
     let mut warnings = Vec::new();
     let Some(today) = today else { return warnings };
-    let own = today.bases.as_ref().map(|bases| bases.own.as_slice()).unwrap_or_default();
+    let own = today
+        .bases
+        .as_ref()
+        .map(|bases| bases.own.as_slice())
+        .unwrap_or_default();
     for base in &change.bases {
         if !own.iter().any(|own| covers(own, base)) {
-            warnings.push(format!("takes the image {base}, which is not the one that the Bottle declares"));
+            warnings.push(format!(
+                "takes the image {base}, which is not the one that the Bottle declares"
+            ));
         }
         if !base.contains("@sha256:") && !own.iter().any(|own| own == base) {
-            warnings.push(format!("{base} has no digest: what is behind that name can change"));
+            warnings.push(format!(
+                "{base} has no digest: what is behind that name can change"
+            ));
         }
     }
-    if change.dockerfile.lines().any(|line| line.trim_start().to_ascii_uppercase().starts_with("ADD ")) {
-        warnings.push("ADD brings a file from the network into the image, and nobody checks what it is".into());
+    if change
+        .dockerfile
+        .lines()
+        .any(|line| line.trim_start().to_ascii_uppercase().starts_with("ADD "))
+    {
+        warnings.push(
+            "ADD brings a file from the network into the image, and nobody checks what it is"
+                .into(),
+        );
     }
     warnings
 }
@@ -119,7 +138,10 @@ mod tests {
             allowlist: Allowlist::parse_declared("ghcr.io\nmirror.example:5000\n").unwrap(),
             dockerfile: "FROM one.example/a:1".into(),
             bases: Some(Bases {
-                own: vec!["one.example/a:1".into(), "push.example/bottles/garden".into()],
+                own: vec![
+                    "one.example/a:1".into(),
+                    "push.example/bottles/garden".into(),
+                ],
                 listed: listed.iter().map(|one| (*one).to_owned()).collect(),
             }),
             ..Today::default()
@@ -131,7 +153,10 @@ mod tests {
         let mut other = today(&[]);
         assert_eq!(fits(&change(&["one.example/a:1"]), &other), Ok(()));
         other.dockerfile.push_str("\nRUN more");
-        assert_eq!(fits(&change(&["one.example/a:1"]), &other), Err(Unfit::Dockerfile));
+        assert_eq!(
+            fits(&change(&["one.example/a:1"]), &other),
+            Err(Unfit::Dockerfile)
+        );
     }
 
     #[test]
@@ -144,10 +169,21 @@ mod tests {
     #[test]
     fn images_come_from_the_list_or_from_where_the_bottle_may_reach() {
         let may = |base: &str, listed: &[&str]| fits(&change(&[base]), &today(listed)).is_ok();
-        for base in ["one.example/a:1", "push.example/bottles/garden@sha256:ab", "ghcr.io/x/y", "mirror.example:5000/z"] {
+        for base in [
+            "one.example/a:1",
+            "push.example/bottles/garden@sha256:ab",
+            "ghcr.io/x/y",
+            "mirror.example:5000/z",
+        ] {
             assert!(may(base, &[]), "{base}");
         }
-        for base in ["one.example/a:12", "push.example/bottles/gardener", "debian", "mirror.example/z", "ghcr.io.evil.example/x"] {
+        for base in [
+            "one.example/a:12",
+            "push.example/bottles/gardener",
+            "debian",
+            "mirror.example/z",
+            "ghcr.io.evil.example/x",
+        ] {
             assert!(!may(base, &[]), "{base}");
         }
         assert!(may("debian:12", &["debian"]) && may("base.example/x/y:1", &["base.example/x/"]));

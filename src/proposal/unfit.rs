@@ -2,7 +2,9 @@
 
 use super::{
     Event, State,
+    change::Change,
     condition::{self, FALSE},
+    images,
     notice::{Facts, Why},
     progress::Progress,
     record, review,
@@ -45,11 +47,14 @@ pub(super) fn given_up(spec: &ProposalSpec) -> Option<(Event, Why)> {
 
 /// A grant that was applied ends when the Bottle has been changed so that it fits no more.
 pub(super) fn since(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Event, Why)> {
-    let unfit = today?.fits(&review::grant(spec).ok()?).err()?;
-    // Values of the operator that changed since: what was built stays.
-    if matches!(unfit, Unfit::NoBuilds | Unfit::Base(_)) {
-        return None;
-    }
+    let today = today?;
+    let unfit = match review::grant(spec).ok()? {
+        // Values of the operator that changed since end nothing: what was built stays.
+        Change::Image(change) => {
+            (!images::same(&change.base, &today.dockerfile)).then_some(Unfit::Dockerfile)?
+        }
+        change => today.fits(&change).err()?,
+    };
     let message = format!("the grant has ended: {unfit}");
     let reason = record::unfit_reason(&unfit);
     Some((Event::Conflict, Why { reason, message }))

@@ -89,10 +89,17 @@ impl Layout {
         let text = self.read(&self.blob(&entry.digest)?)?;
         let digest = format!("sha256:{}", hex(&Sha256::digest(&text)));
         if digest != entry.digest || entry.media_type != MANIFEST {
-            return Err(LayoutError::Odd("the manifest is not the one that index.json names"));
+            return Err(LayoutError::Odd(
+                "the manifest is not the one that index.json names",
+            ));
         }
         let manifest: Manifest = json("the manifest", &text)?;
-        if manifest.media_type.as_deref().is_some_and(|one| one != MANIFEST) || manifest.config.media_type != CONFIG {
+        if manifest
+            .media_type
+            .as_deref()
+            .is_some_and(|one| one != MANIFEST)
+            || manifest.config.media_type != CONFIG
+        {
             return Err(LayoutError::Odd("the manifest is not an image's"));
         }
         if manifest.layers.len() > LAYERS_MAX {
@@ -100,7 +107,9 @@ impl Layout {
         }
         let all = || std::iter::once(&manifest.config).chain(&manifest.layers);
         if all().any(|one| !one.urls.is_empty()) {
-            return Err(LayoutError::Odd("a layer names other places to get it from"));
+            return Err(LayoutError::Odd(
+                "a layer names other places to get it from",
+            ));
         }
         let mut blobs: Vec<String> = Vec::new();
         for one in all() {
@@ -124,7 +133,11 @@ impl Layout {
 
     fn blob(&self, digest: &str) -> Result<String, LayoutError> {
         let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64 || !hex.chars().all(|one| one.is_ascii_digit() || ('a'..='f').contains(&one)) {
+        if hex.len() != 64
+            || !hex
+                .chars()
+                .all(|one| one.is_ascii_digit() || ('a'..='f').contains(&one))
+        {
             return Err(LayoutError::Odd("a digest is not sha256 and 64 hex digits"));
         }
         Ok(format!("blobs/sha256/{hex}"))
@@ -197,7 +210,8 @@ mod tests {
 
         fn manifest(&self, layer: &serde_json::Value) -> String {
             let config = self.blob(b"{}");
-            let manifest = json!({"config": {"digest": config, "mediaType": CONFIG}, "layers": [layer]});
+            let manifest =
+                json!({"config": {"digest": config, "mediaType": CONFIG}, "layers": [layer]});
             let digest = self.blob(manifest.to_string().as_bytes());
             self.index(&digest);
             digest

@@ -37,7 +37,11 @@ pub enum PushError {
 }
 
 /// Pushes; the manifest's digest.
-pub async fn push(layout: &Layout, registry: &mut Registry, tag: &str) -> Result<String, PushError> {
+pub async fn push(
+    layout: &Layout,
+    registry: &mut Registry,
+    tag: &str,
+) -> Result<String, PushError> {
     let image = layout.image()?;
     let mut pause = PAUSE.0;
     let began = tokio::time::Instant::now();
@@ -45,7 +49,10 @@ pub async fn push(layout: &Layout, registry: &mut Registry, tag: &str) -> Result
         match once(layout, registry, &image, tag).await {
             Ok(()) => return Ok(image.digest),
             Err(PushError::Registry(error)) if error.may_pass() && began.elapsed() < PATIENCE => {
-                tracing::warn!(error = crate::telemetry::chain(&error), "The registry is away; trying again");
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "The registry is away; trying again"
+                );
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
@@ -54,12 +61,19 @@ pub async fn push(layout: &Layout, registry: &mut Registry, tag: &str) -> Result
     }
 }
 
-async fn once(layout: &Layout, registry: &mut Registry, image: &layout::Image, tag: &str) -> Result<(), PushError> {
+async fn once(
+    layout: &Layout,
+    registry: &mut Registry,
+    image: &layout::Image,
+    tag: &str,
+) -> Result<(), PushError> {
     for digest in &image.blobs {
         if !registry.has(digest).await? {
             registry.upload(digest, || layout.open(digest)).await?;
         }
     }
-    registry.manifest(tag, &image.media_type, &image.manifest).await?;
+    registry
+        .manifest(tag, &image.media_type, &image.manifest)
+        .await?;
     Ok(())
 }

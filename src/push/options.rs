@@ -61,7 +61,8 @@ fn set_up(options: &Options) -> Result<Registry, PushError> {
         None => None,
     };
     let tls = Tls::new(None).map_err(|error| PushError::Setup(chain(&error)))?;
-    let dns = Dns::marked(&[], [], options.mark).map_err(|error| PushError::Setup(chain(&error)))?;
+    let dns =
+        Dns::marked(&[], [], options.mark).map_err(|error| PushError::Setup(chain(&error)))?;
     Ok(Registry::new(
         (&options.registry, &options.repository),
         options.insecure,

@@ -60,7 +60,9 @@ impl RegistryError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Odd(_) | Self::Layout(_) => false,
         }
     }
@@ -77,11 +79,18 @@ impl Credentials {
         let host = registry.split('/').next()?;
         let auths = file["auths"].as_object()?;
         let plain = |key: &str| {
-            let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+            let bare = key
+                .trim_start_matches("https://")
+                .trim_start_matches("http://")
+                .trim_end_matches('/');
             bare.to_owned()
         };
         let entry = auths.iter().find(|(key, _)| plain(key) == registry);
-        let entry = entry.or_else(|| auths.iter().find(|(key, _)| plain(key).split('/').next() == Some(host)))?;
+        let entry = entry.or_else(|| {
+            auths
+                .iter()
+                .find(|(key, _)| plain(key).split('/').next() == Some(host))
+        })?;
         if let Some(auth) = entry.1["auth"].as_str().filter(|auth| !auth.is_empty()) {
             return Some(Self(auth.to_owned()));
         }
@@ -112,9 +121,14 @@ impl Registry {
         (tls, dns): (Arc<ClientConfig>, Arc<dyn Resolve>),
         mark: Option<u32>,
     ) -> Self {
-        let (host, path) = place.trim_end_matches('/').split_once('/').unwrap_or((place, ""));
+        let (host, path) = place
+            .trim_end_matches('/')
+            .split_once('/')
+            .unwrap_or((place, ""));
         let scheme = if insecure { "http" } else { "https" };
-        let repository = format!("{path}/{repository}").trim_start_matches('/').to_owned();
+        let repository = format!("{path}/{repository}")
+            .trim_start_matches('/')
+            .to_owned();
         Self {
             base: format!("{scheme}://{host}"),
             repository,
@@ -129,7 +143,9 @@ impl Registry {
     /// Whether a blob is there.
     pub async fn has(&mut self, digest: &str) -> Result<bool, RegistryError> {
         let url = format!("{}/v2/{}/blobs/{digest}", self.base, self.repository);
-        let answer = self.ask("look for a layer", Method::HEAD, &url, None, || Ok(empty())).await?;
+        let answer = self
+            .ask("look for a layer", Method::HEAD, &url, None, || Ok(empty()))
+            .await?;
         match answer.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
@@ -145,12 +161,19 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         const WHAT: &str = "upload a layer";
         let url = format!("{}/v2/{}/blobs/uploads/", self.base, self.repository);
-        let answer = self.ask(WHAT, Method::POST, &url, None, || Ok(empty())).await?;
+        let answer = self
+            .ask(WHAT, Method::POST, &url, None, || Ok(empty()))
+            .await?;
         if answer.status() != StatusCode::ACCEPTED {
             return Err(refused(WHAT, answer).await);
         }
-        let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.ok_or(RegistryError::Odd("the registry names no place for an upload"))?;
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let location = location.ok_or(RegistryError::Odd(
+            "the registry names no place for an upload",
+        ))?;
         let mut url = if location.starts_with('/') {
             format!("{}{location}", self.base)
         } else {
@@ -158,13 +181,23 @@ impl Registry {
         };
         // The credential goes nowhere else.
         if !url.starts_with(&format!("{}/", self.base)) {
-            return Err(RegistryError::Odd("the registry sends an upload to another host"));
+            return Err(RegistryError::Odd(
+                "the registry sends an upload to another host",
+            ));
         }
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str("digest=");
         url.push_str(&digest.replace(':', "%3A"));
         let body = || open().map(|(file, length)| (from_file(file, length), length));
-        let answer = self.ask(WHAT, Method::PUT, &url, Some("application/octet-stream"), body).await?;
+        let answer = self
+            .ask(
+                WHAT,
+                Method::PUT,
+                &url,
+                Some("application/octet-stream"),
+                body,
+            )
+            .await?;
         if answer.status() == StatusCode::CREATED {
             Ok(())
         } else {
@@ -173,14 +206,24 @@ impl Registry {
     }
 
     /// Puts the manifest: from then on the image is there.
-    pub async fn manifest(&mut self, tag: &str, media_type: &str, text: &[u8]) -> Result<(), RegistryError> {
+    pub async fn manifest(
+        &mut self,
+        tag: &str,
+        media_type: &str,
+        text: &[u8],
+    ) -> Result<(), RegistryError> {
         const WHAT: &str = "put the manifest";
         let url = format!("{}/v2/{}/manifests/{tag}", self.base, self.repository);
         let body = || {
             let full = Full::new(Bytes::copy_from_slice(text));
-            Ok((full.map_err(|never| match never {}).boxed_unsync(), text.len() as u64))
+            Ok((
+                full.map_err(|never| match never {}).boxed_unsync(),
+                text.len() as u64,
+            ))
         };
-        let answer = self.ask(WHAT, Method::PUT, &url, Some(media_type), body).await?;
+        let answer = self
+            .ask(WHAT, Method::PUT, &url, Some(media_type), body)
+            .await?;
         if answer.status() == StatusCode::CREATED {
             Ok(())
         } else {
@@ -199,30 +242,43 @@ impl Registry {
     ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
         for attempt in 0..2 {
             let (body, length) = body()?;
-            let mut request = Request::builder().method(method.clone()).uri(url).header(CONTENT_LENGTH, length);
+            let mut request = Request::builder()
+                .method(method.clone())
+                .uri(url)
+                .header(CONTENT_LENGTH, length);
             if let Some(content_type) = content_type {
                 request = request.header(CONTENT_TYPE, content_type);
             }
             if let Some(authorization) = &self.authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let request = request.body(body).map_err(|_| RegistryError::Odd("an address is broken"))?;
+            let request = request
+                .body(body)
+                .map_err(|_| RegistryError::Odd("an address is broken"))?;
             let answer = self.send(request).await?;
             if answer.status() != StatusCode::UNAUTHORIZED || attempt == 1 {
                 return Ok(answer);
             }
-            let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+            let challenge = answer
+                .headers()
+                .get(WWW_AUTHENTICATE)
+                .and_then(|value| value.to_str().ok());
             let challenge = challenge.unwrap_or_default().to_owned();
             if !self.authorize(&challenge).await? {
                 return Err(refused(what, answer).await);
             }
         }
-        Err(RegistryError::Odd("the registry asks who we are again and again"))
+        Err(RegistryError::Odd(
+            "the registry asks who we are again and again",
+        ))
     }
 
     /// What the registry wants to see; false: there is nothing that we could show.
     async fn authorize(&mut self, challenge: &str) -> Result<bool, RegistryError> {
-        let basic = self.credentials.as_ref().map(|one| format!("Basic {}", one.0));
+        let basic = self
+            .credentials
+            .as_ref()
+            .map(|one| format!("Basic {}", one.0));
         let (scheme, rest) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
             let new = basic.is_some() && self.authorization != basic;
@@ -233,26 +289,36 @@ impl Registry {
             let rest = rest.split_once(&format!("{name}=\""))?.1;
             rest.split_once('"').map(|(value, _)| value)
         };
-        let Some(realm) = parameter("realm").filter(|_| scheme.eq_ignore_ascii_case("bearer")) else {
+        let Some(realm) = parameter("realm").filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+        else {
             return Ok(false);
         };
         if !self.base.starts_with("http://") && !realm.starts_with("https://") {
-            return Err(RegistryError::Odd("the registry would have its credential sent in the open"));
+            return Err(RegistryError::Odd(
+                "the registry would have its credential sent in the open",
+            ));
         }
         let scope = format!("repository:{}:pull,push", self.repository);
-        let url = format!("{realm}?service={}&scope={scope}", parameter("service").unwrap_or_default());
+        let url = format!(
+            "{realm}?service={}&scope={scope}",
+            parameter("service").unwrap_or_default()
+        );
         let url = url.replace(' ', "%20");
         let mut request = Request::get(&url);
         if let Some(basic) = basic {
             request = request.header(AUTHORIZATION, basic);
         }
-        let request = request.body(empty().0).map_err(|_| RegistryError::Odd("the realm is broken"))?;
+        let request = request
+            .body(empty().0)
+            .map_err(|_| RegistryError::Odd("the realm is broken"))?;
         let answer = self.send(request).await?;
         if answer.status() != StatusCode::OK {
             return Err(refused("ask for a token", answer).await);
         }
         let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
-        let body = body.map_err(|_| RegistryError::Odd("the token could not be read"))?.to_bytes();
+        let body = body
+            .map_err(|_| RegistryError::Odd("the token could not be read"))?
+            .to_bytes();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = value["token"].as_str().or(value["access_token"].as_str());
         let token = token.ok_or(RegistryError::Odd("the answer holds no token"))?;
@@ -260,25 +326,40 @@ impl Registry {
         Ok(true)
     }
 
-    async fn send(&self, mut request: Request<Body>) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+    async fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
         let uri = request.uri().clone();
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let away = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
             host: host.clone(),
             source,
         };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let value = host.parse().map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
+        let path = uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned();
+        let value = host
+            .parse()
+            .map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
         request.headers_mut().insert(HOST, value);
-        *request.uri_mut() = path.parse().map_err(|_| RegistryError::Odd("an address is broken"))?;
+        *request.uri_mut() = path
+            .parse()
+            .map_err(|_| RegistryError::Odd("an address is broken"))?;
         let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
-        let stream = stream.map_err(|late| away(late.into()))?.map_err(|error| away(error.into()))?;
+        let stream = stream
+            .map_err(|late| away(late.into()))?
+            .map_err(|error| away(error.into()))?;
         let asked = async {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             sender.send_request(request).await
         };
-        let answer = tokio::time::timeout(ANSWER, asked).await.map_err(|late| away(late.into()))?;
+        let answer = tokio::time::timeout(ANSWER, asked)
+            .await
+            .map_err(|late| away(late.into()))?;
         answer.map_err(|error| away(error.into()))
     }
 
@@ -300,7 +381,9 @@ impl Registry {
             match mark::connect(address, self.mark).await {
                 Ok(stream) if secure => {
                     let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
-                    let stream = TlsConnector::from(self.tls.clone()).connect(name, stream).await?;
+                    let stream = TlsConnector::from(self.tls.clone())
+                        .connect(name, stream)
+                        .await?;
                     return Ok(Box::new(stream));
                 }
                 Ok(stream) => return Ok(Box::new(stream)),
@@ -316,7 +399,12 @@ trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 fn empty() -> (Body, u64) {
-    (Full::default().map_err(|never| match never {}).boxed_unsync(), 0)
+    (
+        Full::default()
+            .map_err(|never| match never {})
+            .boxed_unsync(),
+        0,
+    )
 }
 
 /// The file in pieces. It is read as fast as it is sent, and in between there is nothing else to do.
@@ -339,7 +427,13 @@ async fn refused(what: &'static str, answer: Response<hyper::body::Incoming>) ->
     const SHOWN: usize = 200;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
-    let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-    let said = text.chars().filter(|one| !one.is_control()).take(SHOWN).collect();
+    let text = body
+        .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+        .unwrap_or_default();
+    let said = text
+        .chars()
+        .filter(|one| !one.is_control())
+        .take(SHOWN)
+        .collect();
     RegistryError::Refused { what, status, said }
 }

@@ -50,5 +50,8 @@ fn api_server() -> Option<String> {
     let host = read("KUBERNETES_SERVICE_HOST")?;
     let port = read("KUBERNETES_SERVICE_PORT")?;
     let address = format!("{host}:{port}");
-    address.parse::<std::net::SocketAddr>().is_ok().then_some(address)
+    address
+        .parse::<std::net::SocketAddr>()
+        .is_ok()
+        .then_some(address)
 }

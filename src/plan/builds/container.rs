@@ -7,14 +7,22 @@ use super::super::{
 use super::pod::volume;
 use crate::names::{self, container, path, port};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
+    Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// What buildah's chroot isolation needs. NET_ADMIN and NET_RAW are not among them: either could set the mark that
 /// the lock lets out.
 const BUILD_CAPABILITIES: [&str; 8] = [
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETFCAP", "SYS_CHROOT",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "SETUID",
+    "SETGID",
+    "SETFCAP",
+    "SYS_CHROOT",
 ];
 /// Ours need a few MB.
 const OWN_MEMORY: &str = "256Mi";
@@ -61,7 +69,10 @@ pub(super) fn lock(settings: &Settings) -> Container {
 pub(super) fn egress(settings: &Settings) -> Container {
     Container {
         name: container::EGRESS.into(),
-        args: Some(vec!["egress".into(), format!("--mark={}", names::BUILD_MARK)]),
+        args: Some(vec![
+            "egress".into(),
+            format!("--mark={}", names::BUILD_MARK),
+        ]),
         restart_policy: Some("Always".into()),
         volume_mounts: Some(vec![
             mount(volume::CONFIG, path::CONFIG, true),
@@ -87,7 +98,10 @@ pub(super) fn build(builds: &Builds) -> Container {
     args.push(format!("{}/context", path::BUILD));
     let proxy = format!("http://127.0.0.1:{}", port::EGRESS);
     let mut env = own_env();
-    env.extend(["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"].map(|name| variable(name, &proxy)));
+    env.extend(
+        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]
+            .map(|name| variable(name, &proxy)),
+    );
     let mut mounts = work(false);
     mounts.extend([
         mount(volume::SEAL, path::SEAL, true),
@@ -178,8 +192,16 @@ fn builder(builds: &Builds) -> Container {
         // The log's end is what a failure says.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         resources: Some(ResourceRequirements {
-            limits: Some(limits.map(|(name, value)| (name.to_owned(), Quantity(value.clone()))).into()),
-            requests: Some(requests.map(|(name, value)| (name.to_owned(), Quantity(value.into()))).into()),
+            limits: Some(
+                limits
+                    .map(|(name, value)| (name.to_owned(), Quantity(value.clone())))
+                    .into(),
+            ),
+            requests: Some(
+                requests
+                    .map(|(name, value)| (name.to_owned(), Quantity(value.into())))
+                    .into(),
+            ),
             claims: None,
         }),
         // buildah makes a user namespace, which RuntimeDefault refuses; `seal build` filters what leads past the lock.
@@ -195,7 +217,13 @@ fn ours(settings: &Settings) -> Container {
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         resources: Some(ResourceRequirements {
             limits: Some([("memory".to_owned(), Quantity(OWN_MEMORY.into()))].into()),
-            requests: Some([("cpu".to_owned(), Quantity("5m".into())), ("memory".to_owned(), Quantity("16Mi".into()))].into()),
+            requests: Some(
+                [
+                    ("cpu".to_owned(), Quantity("5m".into())),
+                    ("memory".to_owned(), Quantity("16Mi".into())),
+                ]
+                .into(),
+            ),
             claims: None,
         }),
         security_context: Some(security(&["NET_ADMIN"], "RuntimeDefault", true)),

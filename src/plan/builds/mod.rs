@@ -95,7 +95,11 @@ impl<'a> Work<'a> {
     }
 
     /// The pods that must come and go for the builds, before the bottle's own pod is looked at.
-    pub(super) fn pods(&self, progressed: &[Progress], now: Timestamp) -> (Vec<Action>, Option<Timestamp>) {
+    pub(super) fn pods(
+        &self,
+        progressed: &[Progress],
+        now: Timestamp,
+    ) -> (Vec<Action>, Option<Timestamp>) {
         let mut actions = Vec::new();
         let mut recheck = None;
         let building: Vec<(&Build, &crate::proposal::progress::Grant)> = progressed
@@ -106,10 +110,19 @@ impl<'a> Work<'a> {
             .collect();
         for (build, grant) in &building {
             let there = self.pod(&build.pod);
-            let Change::Image(change) = &grant.change else { continue };
+            let Change::Image(change) = &grant.change else {
+                continue;
+            };
             match there {
                 None if build::wants_pod(build, now) => {
-                    let pod = pod::render(self.bottle, self.spec, self.seen.settings, self.builds, &build.pod, change);
+                    let pod = pod::render(
+                        self.bottle,
+                        self.spec,
+                        self.seen.settings,
+                        self.builds,
+                        &build.pod,
+                        change,
+                    );
                     actions.push(Action::CreateHelper(Box::new(pod)));
                 }
                 // One that failed and is to be begun again: first it goes.
@@ -118,13 +131,17 @@ impl<'a> Work<'a> {
             }
         }
         for pod in self.own(names::ROLE_BUILD) {
-            let wanted = building.iter().any(|(build, _)| build.pod == pod.name_any());
+            let wanted = building
+                .iter()
+                .any(|(build, _)| build.pod == pod.name_any());
             if wanted {
                 continue;
             }
             let until = seen::ended_at(pod).map(|at| at.saturating_add(LOG_KEPT).unwrap_or(at));
             match until {
-                Some(until) if until > now => recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until))),
+                Some(until) if until > now => {
+                    recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until)))
+                }
                 _ => actions.extend(remove(pod)),
             }
         }
@@ -137,8 +154,11 @@ impl<'a> Work<'a> {
         let probe = self.own(names::ROLE_PROBE).next();
         let pod = owned(self.bottle, self.seen.pod);
         let current = pod.and_then(super::seen::agent_image);
-        let ours = |image: &str| image.starts_with(&format!("{}@", self.builds.repository(&self.namespace())));
-        let changes = current.is_some_and(|current| current != image && (ours(current) || ours(image)));
+        let ours = |image: &str| {
+            image.starts_with(&format!("{}@", self.builds.repository(&self.namespace())))
+        };
+        let changes =
+            current.is_some_and(|current| current != image && (ours(current) || ours(image)));
         let Some(pod) = pod.filter(|pod| changes && seen::runs(pod)) else {
             return Gate {
                 open: true,
@@ -156,11 +176,25 @@ impl<'a> Work<'a> {
                 (false, action, Some(why), Some(again))
             }
             // Of another image.
-            (_, Some(probe)) if probe::image(probe) != Some(image) => (false, remove(probe), None, None),
+            (_, Some(probe)) if probe::image(probe) != Some(image) => {
+                (false, remove(probe), None, None)
+            }
             (Probed::Working, _) => (false, None, None, None),
             (Probed::NotAsked | Probed::Bad(_), _) => {
-                let made = probe::render(self.bottle, self.spec, self.seen.settings, self.builds, pod, image);
-                (false, Some(Action::CreateHelper(Box::new(made))), None, None)
+                let made = probe::render(
+                    self.bottle,
+                    self.spec,
+                    self.seen.settings,
+                    self.builds,
+                    pod,
+                    image,
+                );
+                (
+                    false,
+                    Some(Action::CreateHelper(Box::new(made))),
+                    None,
+                    None,
+                )
             }
         };
         Gate {
@@ -195,7 +229,11 @@ impl<'a> Work<'a> {
         for base in bases {
             part(base);
             let runs = pod.and_then(super::seen::agent_image) == Some(base);
-            part(pod.filter(|_| runs).and_then(seen::image_id).unwrap_or_default());
+            part(
+                pod.filter(|_| runs)
+                    .and_then(seen::image_id)
+                    .unwrap_or_default(),
+            );
         }
         let mut key = hex(&hasher.finalize());
         key.truncate(16);
@@ -204,7 +242,8 @@ impl<'a> Work<'a> {
 
     fn pod(&self, name: &str) -> Option<&'a Pod> {
         let pods = self.seen.builds.pods.iter();
-        pods.map(Arc::as_ref).find(|pod| pod.metadata.name.as_deref() == Some(name))
+        pods.map(Arc::as_ref)
+            .find(|pod| pod.metadata.name.as_deref() == Some(name))
     }
 
     /// This bottle's own pods of a role.
@@ -245,7 +284,10 @@ impl Gate {
 /// Whether the pod is one of ours beside a bottle's own, for that.
 pub fn has_role(pod: &Pod, role: &str) -> bool {
     let labels = pod.metadata.labels.as_ref();
-    labels.and_then(|labels| labels.get(names::LABEL_ROLE)).map(String::as_str) == Some(role)
+    labels
+        .and_then(|labels| labels.get(names::LABEL_ROLE))
+        .map(String::as_str)
+        == Some(role)
 }
 
 fn stored(status: Option<&ProposalStatus>) -> Option<&Build> {

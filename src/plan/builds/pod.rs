@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{api::Bottle, names, proposal::change::ImageChange};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, KeyToPath,
-    LocalObjectReference, ObjectFieldSelector, Pod, PodSecurityContext, PodSpec, SecretVolumeSource, Volume,
+    ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource,
+    KeyToPath, LocalObjectReference, ObjectFieldSelector, Pod, PodSecurityContext, PodSpec,
+    SecretVolumeSource, Volume,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 /// Names of a build's volumes.
@@ -43,12 +44,28 @@ pub(super) fn render(
 ) -> Pod {
     let bottle_name = bottle.name_any();
     let namespace = bottle.namespace().unwrap_or_default();
-    let key = name.trim_start_matches("build-").trim_end_matches("-bottle");
+    let key = name
+        .trim_start_matches("build-")
+        .trim_end_matches("-bottle");
     let mut metadata = self::metadata(bottle, name, names::ROLE_BUILD);
-    metadata.annotations = Some([(names::ANNOTATION_DOCKERFILE.to_owned(), change.dockerfile.clone())].into());
+    metadata.annotations = Some(
+        [(
+            names::ANNOTATION_DOCKERFILE.to_owned(),
+            change.dockerfile.clone(),
+        )]
+        .into(),
+    );
     let proxy = spec.egress.parent_proxy.as_deref();
-    let pulls = change.bases.iter().enumerate().map(|(at, base)| container::pull(at, base, builds, proxy));
-    let steps = [container::lock(settings), container::egress(settings), container::build(builds)];
+    let pulls = change
+        .bases
+        .iter()
+        .enumerate()
+        .map(|(at, base)| container::pull(at, base, builds, proxy));
+    let steps = [
+        container::lock(settings),
+        container::egress(settings),
+        container::build(builds),
+    ];
     Pod {
         metadata,
         spec: Some(PodSpec {
@@ -85,7 +102,10 @@ pub(super) fn metadata(bottle: &Bottle, name: &str, role: &str) -> ObjectMeta {
 pub(super) fn pull_secrets(spec: &Spec, builds: &Builds) -> Option<Vec<LocalObjectReference>> {
     let own = spec.image_pull_secrets.iter().cloned();
     let shared = (!builds.pull_secret.is_empty()).then(|| builds.pull_secret.clone());
-    let all: Vec<_> = own.chain(shared).map(|name| LocalObjectReference { name }).collect();
+    let all: Vec<_> = own
+        .chain(shared)
+        .map(|name| LocalObjectReference { name })
+        .collect();
     (!all.is_empty()).then_some(all)
 }
 
@@ -131,7 +151,10 @@ fn volumes(config_map: &str, builds: &Builds) -> Vec<Volume> {
                 items: Some(vec![DownwardAPIVolumeFile {
                     path: "Dockerfile".into(),
                     field_ref: Some(ObjectFieldSelector {
-                        field_path: format!("metadata.annotations['{}']", names::ANNOTATION_DOCKERFILE),
+                        field_path: format!(
+                            "metadata.annotations['{}']",
+                            names::ANNOTATION_DOCKERFILE
+                        ),
                         api_version: Some("v1".into()),
                     }),
                     ..DownwardAPIVolumeFile::default()

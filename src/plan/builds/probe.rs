@@ -12,7 +12,8 @@ use crate::{
     proposal::build::Probed,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, Pod, PodSpec, SeccompProfile, SecurityContext, Volume,
+    Capabilities, Container, EmptyDirVolumeSource, Pod, PodSpec, SeccompProfile, SecurityContext,
+    Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
@@ -51,7 +52,11 @@ pub(super) fn render(
         ..Container::default()
     };
     Pod {
-        metadata: metadata(bottle, &names::probe_name(&bottle.name_any()), names::ROLE_PROBE),
+        metadata: metadata(
+            bottle,
+            &names::probe_name(&bottle.name_any()),
+            names::ROLE_PROBE,
+        ),
         spec: Some(PodSpec {
             node_name: beside.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             init_containers: Some(vec![share]),
@@ -95,7 +100,11 @@ pub(super) fn seen(probe: &Pod) -> Probed {
 
 fn why(probe: &Pod) -> String {
     let status = probe.status.clone().unwrap_or_default();
-    let of_container = status.container_statuses.iter().flatten().find_map(|one| one.state.as_ref());
+    let of_container = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find_map(|one| one.state.as_ref());
     let ended = of_container.and_then(|state| state.terminated.as_ref());
     let waits = of_container.and_then(|state| state.waiting.as_ref());
     if let Some(message) = ended.and_then(|end| end.message.as_deref()) {
@@ -105,9 +114,12 @@ fn why(probe: &Pod) -> String {
         return format!("the node could not start it within {DEADLINE_SECONDS} s ({reason})");
     }
     let reason = status.reason.unwrap_or_else(|| "no reason given".into());
-    format!("the trial ended without a word: {reason} {}", status.message.unwrap_or_default())
-        .trim_end()
-        .to_owned()
+    format!(
+        "the trial ended without a word: {reason} {}",
+        status.message.unwrap_or_default()
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn confined(user: i64) -> SecurityContext {

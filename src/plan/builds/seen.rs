@@ -14,7 +14,9 @@ const LOG_WIDTH: usize = 200;
 
 /// What the pod that builds shows.
 pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Built {
-    let Some(pod) = pod else { return Built::NotThere };
+    let Some(pod) = pod else {
+        return Built::NotThere;
+    };
     let phase = phase(pod);
     if phase == Some("Succeeded") {
         let said = status(pod, container::PUSH).and_then(terminated);
@@ -22,14 +24,22 @@ pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Buil
         return match digest.filter(|digest| is_digest(digest)) {
             // Only the digest is the pod's word, never the repository.
             Some(digest) => Built::Done(format!("{}@{digest}", builds.repository(namespace))),
-            None => Built::Failed(failure("PushFailed", "the push ended without a digest", None)),
+            None => Built::Failed(failure(
+                "PushFailed",
+                "the push ended without a digest",
+                None,
+            )),
         };
     }
     if phase == Some("Failed") {
         return Built::Failed(why(pod, builds));
     }
     if pod.metadata.deletion_timestamp.is_some() {
-        return Built::Failed(again(failure("BuildLost", "the pod that built was taken away", None)));
+        return Built::Failed(again(failure(
+            "BuildLost",
+            "the pod that built was taken away",
+            None,
+        )));
     }
     Built::Working(works_on(pod))
 }
@@ -53,35 +63,77 @@ fn works_on(pod: &Pod) -> &'static str {
 
 /// Why the pod failed: the first container that did.
 fn why(pod: &Pod, builds: &Builds) -> Failure {
-    let whole = pod.status.as_ref().and_then(|status| status.reason.as_deref());
-    let message = pod.status.as_ref().and_then(|status| status.message.as_deref()).unwrap_or_default();
+    let whole = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.reason.as_deref());
+    let message = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.message.as_deref())
+        .unwrap_or_default();
     if whole == Some("DeadlineExceeded") {
-        let text = format!("it took longer than {} seconds (builds.timeoutSeconds)", builds.timeout_seconds);
+        let text = format!(
+            "it took longer than {} seconds (builds.timeoutSeconds)",
+            builds.timeout_seconds
+        );
         return failure("BuildTimedOut", &text, None);
     }
     if whole == Some("Evicted") {
-        return failure("BuildEvicted", &format!("the node ended it: {message}"), None);
+        return failure(
+            "BuildEvicted",
+            &format!("the node ended it: {message}"),
+            None,
+        );
     }
-    let mut ended = statuses(pod).filter_map(|status| Some((status.name.as_str(), terminated(status)?)));
-    let Some((name, end)) = ended.find(|(name, end)| end.exit_code != 0 && *name != container::EGRESS) else {
-        let text = format!("the node that built it went away ({})", whole.unwrap_or("no reason"));
+    let mut ended =
+        statuses(pod).filter_map(|status| Some((status.name.as_str(), terminated(status)?)));
+    let Some((name, end)) =
+        ended.find(|(name, end)| end.exit_code != 0 && *name != container::EGRESS)
+    else {
+        let text = format!(
+            "the node that built it went away ({})",
+            whole.unwrap_or("no reason")
+        );
         return again(failure("BuildLost", &text, None));
     };
     let killed = end.reason.as_deref() == Some("OOMKilled");
     match name {
         container::BUILD if killed => {
-            let text = format!("it needed more memory than builds.memory allows, {}", builds.memory);
+            let text = format!(
+                "it needed more memory than builds.memory allows, {}",
+                builds.memory
+            );
             failure("BuildOutOfMemory", &text, Some(end))
         }
-        container::BUILD => failure("BuildFailed", &format!("it ended with {}", end.exit_code), Some(end)),
-        container::PUSH => again(failure("PushFailed", "the image was built and could not be pushed", Some(end))),
-        container::LOCK => failure("BuildLockFailed", "the build's lock could not be laid", Some(end)),
-        _ => again(failure("BaseNotPulled", "an image that it is built on could not be pulled", Some(end))),
+        container::BUILD => failure(
+            "BuildFailed",
+            &format!("it ended with {}", end.exit_code),
+            Some(end),
+        ),
+        container::PUSH => again(failure(
+            "PushFailed",
+            "the image was built and could not be pushed",
+            Some(end),
+        )),
+        container::LOCK => failure(
+            "BuildLockFailed",
+            "the build's lock could not be laid",
+            Some(end),
+        ),
+        _ => again(failure(
+            "BaseNotPulled",
+            "an image that it is built on could not be pulled",
+            Some(end),
+        )),
     }
 }
 
 fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminated>) -> Failure {
-    let log = end.and_then(|end| end.message.as_deref()).map(tail).unwrap_or_default();
+    let log = end
+        .and_then(|end| end.message.as_deref())
+        .map(tail)
+        .unwrap_or_default();
     Failure {
         reason,
         message: format!("the image could not be built: {text}; the agent works on in its old one"),
@@ -91,25 +143,44 @@ fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminat
 }
 
 fn again(failure: Failure) -> Failure {
-    Failure { again: true, ..failure }
+    Failure {
+        again: true,
+        ..failure
+    }
 }
 
 /// The end of a log, made fit for a person's screen: what a build prints is nobody's to trust.
 fn tail(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let from = lines.len().saturating_sub(LOG_LINES);
     lines[from..]
         .iter()
         .map(|line| {
-            let shown = line.chars().map(|one| if one.is_ascii_graphic() || one == ' ' { one } else { '?' });
-            shown.take(LOG_WIDTH).collect::<String>().trim_end().to_owned()
+            let shown = line.chars().map(|one| {
+                if one.is_ascii_graphic() || one == ' ' {
+                    one
+                } else {
+                    '?'
+                }
+            });
+            shown
+                .take(LOG_WIDTH)
+                .collect::<String>()
+                .trim_end()
+                .to_owned()
         })
         .collect()
 }
 
 fn is_digest(text: &str) -> bool {
     let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    hex.len() == 64 && hex.chars().all(|one| one.is_ascii_hexdigit() && !one.is_ascii_uppercase())
+    hex.len() == 64
+        && hex
+            .chars()
+            .all(|one| one.is_ascii_hexdigit() && !one.is_ascii_uppercase())
 }
 
 /// Whether the pod is over without success, or on its way out.
@@ -122,7 +193,9 @@ pub(super) fn ended_at(pod: &Pod) -> Option<Timestamp> {
     if !matches!(phase(pod), Some("Succeeded" | "Failed")) {
         return None;
     }
-    let ends = statuses(pod).filter_map(terminated).filter_map(|end| end.finished_at.as_ref());
+    let ends = statuses(pod)
+        .filter_map(terminated)
+        .filter_map(|end| end.finished_at.as_ref());
     let made = pod.metadata.creation_timestamp.as_ref();
     ends.chain(made).map(|time| time.0).max()
 }
@@ -141,14 +214,24 @@ pub(super) fn agent(pod: Option<&Pod>, image: Option<&str>, replaced: Option<&st
     let state = status.state.clone().unwrap_or_default();
     if let Some(waiting) = state.waiting {
         let reason = waiting.reason.unwrap_or_default();
-        let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+        let last = status
+            .last_state
+            .as_ref()
+            .and_then(|last| last.terminated.as_ref());
         let own = last.filter(|last| last.container_id.as_deref() != replaced);
         return match reason.as_str() {
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "CreateContainerError"
-            | "CreateContainerConfigError" | "RunContainerError" => {
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "CreateContainerError"
+            | "CreateContainerConfigError"
+            | "RunContainerError" => {
                 Agent::Broken(format!("{reason}: {}", waiting.message.unwrap_or_default()))
             }
-            "CrashLoopBackOff" if own.is_some() => Agent::Broken(own.map(ended_with).unwrap_or_default()),
+            "CrashLoopBackOff" if own.is_some() => {
+                Agent::Broken(own.map(ended_with).unwrap_or_default())
+            }
             _ => old(),
         };
     }
@@ -164,8 +247,15 @@ pub(super) fn agent(pod: Option<&Pod>, image: Option<&str>, replaced: Option<&st
 }
 
 fn ended_with(end: &ContainerStateTerminated) -> String {
-    let said = end.message.as_deref().map(tail).unwrap_or_default().join(" ");
-    format!("it ended with {} {said}", end.exit_code).trim_end().to_owned()
+    let said = end
+        .message
+        .as_deref()
+        .map(tail)
+        .unwrap_or_default()
+        .join(" ");
+    format!("it ended with {} {said}", end.exit_code)
+        .trim_end()
+        .to_owned()
 }
 
 /// Whether the agent's container runs, or ended as it should.

@@ -242,7 +242,10 @@ fn a_question_asked_again_is_answered_again() {
 #[test]
 fn where_no_images_are_built_an_approval_of_one_says_so_and_is_never_called_enforced() {
     let mut world = World::running();
-    world.ask(ASKED, "FROM registry.example.com/agents/claude:7\nRUN true\n");
+    world.ask(
+        ASKED,
+        "FROM registry.example.com/agents/claude:7\nRUN true\n",
+    );
     world.proposal(ASKED).spec.tool = Tool::CapabilityBlock;
     world.proposal(ASKED).spec.base_file = world.file(names::file::DOCKERFILE);
     world.settle();

@@ -144,12 +144,14 @@ impl World {
                 agent.unwrap().image = Some(image);
             }
             Action::CreateHelper(mut pod) => {
-                pod.metadata.uid = Some(format!("uid-of-{}", pod.metadata.name.as_deref().unwrap()));
+                pod.metadata.uid =
+                    Some(format!("uid-of-{}", pod.metadata.name.as_deref().unwrap()));
                 pod.metadata.creation_timestamp = Some(Time(self.now));
                 self.helpers.push(Arc::new(*pod));
             }
             Action::DeleteHelper { uid, .. } => {
-                self.helpers.retain(|pod| pod.metadata.uid.as_ref() != Some(&uid));
+                self.helpers
+                    .retain(|pod| pod.metadata.uid.as_ref() != Some(&uid));
             }
             Action::ResizePod { hash, .. } => self.annotate(names::ANNOTATION_RESOURCES_HASH, hash),
             Action::TouchPod { value } => self.annotate(names::ANNOTATION_CONFIG_TOUCH, value),
