@@ -4,6 +4,7 @@ use super::{Error, Scope, index::ProposalIndex};
 use crate::{
     api::{BottleClass, Proposal},
     names,
+    plan::builds,
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
@@ -12,7 +13,7 @@ use k8s_openapi::api::{
     rbac::v1::RoleBinding,
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt as _,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
         WatchStreamExt as _,
@@ -21,7 +22,12 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeSet, fmt::Debug, hash::Hash, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    hash::Hash,
+    sync::Arc,
+};
 
 /// Changes of one kind, after they reached its cache.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
@@ -154,6 +160,23 @@ impl Caches {
     /// The pod of that name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.pods.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// The pods of a namespace that build or try images, and the images that were built there and have run, by the
+    /// name of the pod that built them.
+    pub fn builds(&self, namespace: &str) -> (Vec<Arc<Pod>>, BTreeMap<String, String>) {
+        let here = |object: Option<String>| object.as_deref() == Some(namespace);
+        let pods = self.pods.state().into_iter();
+        let pods = pods.filter(|pod| {
+            let role = |role| builds::has_role(pod, role);
+            here(pod.namespace()) && (role(names::ROLE_BUILD) || role(names::ROLE_PROBE))
+        });
+        let proposals = self.proposals.state().into_iter();
+        let known = proposals
+            .filter_map(|guard| guard.0.clone().ok())
+            .filter(|proposal| here(proposal.namespace()))
+            .filter_map(|proposal| builds::brought(&proposal));
+        (pods.collect(), known.collect())
     }
 
     /// The ConfigMap of that name.

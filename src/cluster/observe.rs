@@ -4,11 +4,11 @@ use super::{Context, Error};
 use crate::{
     api::{Bottle, BottleClass, Proposal},
     names,
-    plan::Observed,
+    plan::{Observed, builds},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt as _};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Owned copies of what [`Observed`] borrows.
 pub struct Seen {
@@ -16,6 +16,8 @@ pub struct Seen {
     proposals: Vec<Proposal>,
     config_map: Option<Arc<ConfigMap>>,
     pod: Option<Arc<Pod>>,
+    helpers: Vec<Arc<Pod>>,
+    known: BTreeMap<String, String>,
 }
 
 impl Seen {
@@ -27,6 +29,10 @@ impl Seen {
             config_map: self.config_map.as_deref(),
             pod: self.pod.as_deref(),
             settings: &context.settings,
+            builds: builds::Around {
+                pods: &self.helpers,
+                known: Some(&self.known),
+            },
         }
     }
 }
@@ -36,15 +42,24 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     let namespace = bottle.namespace().unwrap_or_default();
     let name = bottle.name_any();
     let object = names::object_name(&name);
+    let proposals = context.caches.proposals_of(&namespace, &name);
+    // Looked for in the whole cache, so only for the few bottles that it matters to.
+    let (helpers, known) = if proposals.iter().any(builds::concerns) {
+        context.caches.builds(&namespace)
+    } else {
+        Default::default()
+    };
     let seen = Seen {
         class: bottle
             .spec
             .class
             .as_deref()
             .and_then(|class| context.caches.class(class)),
-        proposals: context.caches.proposals_of(&namespace, &name),
+        proposals,
         config_map: context.caches.config_map(&namespace, &object),
         pod: context.caches.pod(&namespace, &object),
+        helpers,
+        known,
     };
     let visible = &context.visible;
     let caught_up = [

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod attempts;
+pub mod build;
 mod conversation;
 pub mod document;
 mod exec;

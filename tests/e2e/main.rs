@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod builds;
 mod changes;
 mod credentials;
 mod denials;
