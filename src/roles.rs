@@ -78,7 +78,7 @@ impl Role {
             Self::Keep(options) => pipelock::keep::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
-            Self::Prepare(options) => prepare::main(&options),
+            Self::Prepare(options) => prepare::role(&options).await,
         }
     }
 }

@@ -1,0 +1,301 @@
+//! From nothing, or from what an earlier keeper left, to containers that run.
+
+use super::{
+    DockerError,
+    containers::{Made, Place as Names},
+    daemon::{Daemon, is_missing},
+};
+use crate::{
+    local::{Error, place::Place, record::Record},
+    names::{self, container},
+    prepare::hold::HELD,
+};
+use bollard::{
+    body_full,
+    container::LogOutput,
+    models::ContainerSummaryStateEnum,
+    query_parameters::{
+        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+        ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+        RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
+    },
+};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all};
+use std::{collections::HashMap, path::Path};
+
+/// The containers of a pod that runs, by name.
+pub(super) const ALL: [&str; 5] = [
+    container::PREPARE,
+    container::SUPERVISE,
+    container::CRED_PROXY,
+    container::EGRESS,
+    container::AGENT,
+];
+/// Characters of what `prepare` said that are repeated.
+const SAID: usize = 400;
+
+fn labelled(id: &str) -> HashMap<String, Vec<String>> {
+    [(
+        "label".to_owned(),
+        vec![format!("{}={id}", names::LABEL_PLACE)],
+    )]
+    .into()
+}
+
+/// Whether every container of this very pod runs.
+pub(super) async fn runs(daemon: &Daemon, id: &str, pod_uid: &str) -> Result<bool, DockerError> {
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&labelled(id))
+        .build();
+    let found = daemon
+        .docker
+        .list_containers(Some(options))
+        .await
+        .map_err(DockerError::asked("list containers"))?;
+    let running = found
+        .iter()
+        .filter(|one| one.state == Some(ContainerSummaryStateEnum::RUNNING))
+        .filter_map(|one| one.labels.as_ref())
+        .filter(|labels| labels.get(names::LABEL_POD_UID).map(String::as_str) == Some(pod_uid))
+        .filter_map(|labels| labels.get(names::LABEL_CONTAINER))
+        .count();
+    Ok(running == ALL.len() && found.len() == ALL.len())
+}
+
+/// Removes every container of the place, and its volumes: those in memory, or all of them.
+pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), DockerError> {
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&labelled(id))
+        .build();
+    let found = daemon
+        .docker
+        .list_containers(Some(options))
+        .await
+        .map_err(DockerError::asked("list containers"))?;
+    let removed = found.iter().filter_map(|one| one.id.as_deref()).map(|id| {
+        let options = RemoveContainerOptionsBuilder::new()
+            .force(true)
+            .v(true)
+            .build();
+        async move {
+            match daemon.docker.remove_container(id, Some(options)).await {
+                // Being removed already (409), or gone.
+                Err(error) if is_missing(&error) || is_busy(&error) => Ok(()),
+                other => other.map_err(DockerError::asked("remove a container")),
+            }
+        }
+    });
+    try_join_all(removed).await?;
+    let options = ListVolumesOptionsBuilder::new()
+        .filters(&labelled(id))
+        .build();
+    let volumes = daemon
+        .docker
+        .list_volumes(Some(options))
+        .await
+        .map_err(DockerError::asked("list volumes"))?
+        .volumes
+        .unwrap_or_default();
+    for volume in volumes {
+        if !all && !volume.options.contains_key("device") {
+            continue;
+        }
+        let options = RemoveVolumeOptionsBuilder::new().force(true).build();
+        match daemon
+            .docker
+            .remove_volume(&volume.name, Some(options))
+            .await
+        {
+            Err(error) if is_missing(&error) => {}
+            other => other.map_err(DockerError::asked("remove a volume"))?,
+        }
+    }
+    Ok(())
+}
+
+fn is_busy(error: &bollard::errors::Error) -> bool {
+    use bollard::errors::Error::DockerResponseServerError;
+    matches!(
+        error,
+        DockerResponseServerError {
+            status_code: 409,
+            ..
+        }
+    )
+}
+
+/// Removes all that there is of a bottle that is no more.
+pub async fn clean(place: &Place, record: &Record) -> Result<(), Error> {
+    let daemon = Daemon::of(record).await?;
+    Ok(remove(&daemon, &super::running::id(place), true).await?)
+}
+
+/// Makes and starts everything but the agent's container, which is made only.
+pub(super) async fn begin(daemon: &Daemon, names: &Names, made: Made) -> Result<(), DockerError> {
+    let docker = &daemon.docker;
+    let create = |role: &'static str, body| async move {
+        let options = CreateContainerOptionsBuilder::new()
+            .name(&names.container(role))
+            .build();
+        docker
+            .create_container(Some(options), body)
+            .await
+            .map_err(DockerError::asked(format!("make the container {role}")))
+    };
+    let volumes = made.volumes.into_iter().map(|volume| async move {
+        docker
+            .create_volume(volume)
+            .await
+            .map_err(DockerError::asked("make a volume"))
+    });
+    try_join_all(volumes).await?;
+    create(container::PREPARE, made.holder).await?;
+    let others = made
+        .sidecars
+        .into_iter()
+        .chain([(container::AGENT, made.agent)])
+        .map(|(role, body)| create(role, body));
+    let own = async {
+        try_join_all(others).await?;
+        for (path, user) in &made.own {
+            give(daemon, &names.container(container::AGENT), path, *user).await?;
+        }
+        Ok(())
+    };
+    let holder = names.container(container::PREPARE);
+    futures::try_join!(own, hold(daemon, &holder))?;
+    let sidecars = [
+        container::SUPERVISE,
+        container::CRED_PROXY,
+        container::EGRESS,
+    ];
+    try_join_all(sidecars.map(|role| start(daemon, names, role))).await?;
+    Ok(())
+}
+
+/// Starts one container.
+pub(super) async fn start(daemon: &Daemon, names: &Names, role: &str) -> Result<(), DockerError> {
+    daemon
+        .docker
+        .start_container(&names.container(role), None)
+        .await
+        .map_err(DockerError::asked(format!("start the container {role}")))
+}
+
+/// Starts `prepare`, and waits for its word that the lock stands.
+async fn hold(daemon: &Daemon, name: &str) -> Result<(), DockerError> {
+    let docker = &daemon.docker;
+    let options = AttachContainerOptionsBuilder::new()
+        .stdout(true)
+        .stderr(true)
+        .stream(true)
+        .build();
+    let attached = docker
+        .attach_container(name, Some(options))
+        .await
+        .map_err(DockerError::asked("listen to prepare"))?;
+    docker
+        .start_container(name, None)
+        .await
+        .map_err(DockerError::asked("start the container prepare"))?;
+    let mut output = attached.output;
+    let mut said = String::new();
+    while let Some(Ok(part)) = output.next().await {
+        match part {
+            LogOutput::StdOut { message } if message.trim_ascii() == HELD.as_bytes() => {
+                return Ok(());
+            }
+            other => said.push_str(&other.to_string()),
+        }
+    }
+    Err(DockerError::NoLock(last(&said)))
+}
+
+/// What a container wrote, for an error.
+pub(super) async fn said(daemon: &Daemon, name: &str) -> String {
+    let options = LogsOptionsBuilder::new()
+        .stdout(true)
+        .stderr(true)
+        .tail("5")
+        .build();
+    let parts: Result<Vec<_>, _> = daemon.docker.logs(name, Some(options)).try_collect().await;
+    let text: String = parts
+        .unwrap_or_default()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    last(&text)
+}
+
+fn last(text: &str) -> String {
+    let text = text.trim();
+    let skipped = text.chars().count().saturating_sub(SAID);
+    text.chars().skip(skipped).collect()
+}
+
+/// Makes a directory of a container that never ran somebody's: a new volume belongs to root, and nobody in the pod may
+/// change that.
+async fn give(daemon: &Daemon, container: &str, path: &Path, user: u32) -> Result<(), DockerError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    let options = UploadToContainerOptionsBuilder::new()
+        .path(&parent.to_string_lossy())
+        .build();
+    let archive = directory_archive(&name.to_string_lossy(), user);
+    daemon
+        .docker
+        .upload_to_container(container, Some(options), body_full(archive.into()))
+        .await
+        .map_err(DockerError::asked("give the agent its directories"))
+}
+
+/// A tar archive with one directory of that owner.
+fn directory_archive(name: &str, user: u32) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, &format!("{name:.90}/"));
+    put(100, "0000700\0");
+    put(108, &format!("{user:07o}\0"));
+    put(116, &format!("{user:07o}\0"));
+    put(124, "00000000000\0");
+    put(136, "00000000000\0");
+    // The sum counts its own field as blanks.
+    put(148, "        ");
+    put(156, "5");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut archive = header.to_vec();
+    archive.resize(512 * 3, 0);
+    archive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
+
+    #[test]
+    fn the_archive_is_one_that_tar_reads() {
+        let mut tar = Command::new("tar")
+            .args(["-tv", "--numeric-owner"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let archive = directory_archive("home", 61_000);
+        tar.stdin.take().unwrap().write_all(&archive).unwrap();
+        let output = tar.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("drwx------ 61000/61000"), "{text}");
+        assert!(text.trim_end().ends_with("home/"), "{text}");
+    }
+}
