@@ -20,7 +20,8 @@ use bollard::{
         RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
     },
 };
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, future::try_join_all};
 use std::{collections::HashMap, path::Path};
 
 /// The containers of a pod that runs, by name.
@@ -213,20 +214,28 @@ async fn hold(daemon: &Daemon, name: &str) -> Result<(), DockerError> {
     Err(DockerError::NoLock(last(&said)))
 }
 
-/// What a container wrote, for an error.
-pub(super) async fn said(daemon: &Daemon, name: &str) -> String {
+/// What a container wrote, part by part.
+pub async fn log(
+    place: &Place,
+    record: &Record,
+    role: &str,
+    follow: bool,
+    tail: Option<usize>,
+) -> Result<impl Stream<Item = Result<Bytes, DockerError>> + use<>, DockerError> {
+    let daemon = Daemon::of(record).await?;
+    let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
     let options = LogsOptionsBuilder::new()
+        .follow(follow)
         .stdout(true)
         .stderr(true)
-        .tail("5")
+        .tail(&tail)
         .build();
-    let parts: Result<Vec<_>, _> = daemon.docker.logs(name, Some(options)).try_collect().await;
-    let text: String = parts
-        .unwrap_or_default()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    last(&text)
+    let name = super::container(place, role);
+    let parts = daemon.docker.logs(&name, Some(options));
+    Ok(parts.map(|part| {
+        part.map(LogOutput::into_bytes)
+            .map_err(DockerError::asked("read a container's log"))
+    }))
 }
 
 fn last(text: &str) -> String {

@@ -130,8 +130,9 @@ pub fn render(pod: &Pod, place: &Place) -> Result<Made, DockerError> {
     }
 
     let mut agent = body(container::AGENT)?;
-    agent.tty = Some(place.terminal);
-    agent.open_stdin = Some(place.terminal || place.input);
+    let terminal = place.terminal || one(container::AGENT)?.tty == Some(true);
+    agent.tty = Some(terminal);
+    agent.open_stdin = Some(terminal || place.input);
     agent.stdin_once = Some(place.input);
     let host = agent.host_config.get_or_insert_default();
     let mounts = host.mounts.get_or_insert_default();
@@ -276,6 +277,8 @@ fn understood(container: &Container) -> Result<(), DockerError> {
         security_context: None,
         volume_mounts: None,
         termination_message_policy: None,
+        tty: None,
+        stdin: None,
         ..container.clone()
     };
     let security = container.security_context.clone().unwrap_or_default();

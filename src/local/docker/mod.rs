@@ -21,10 +21,10 @@ mod running;
 mod secrets;
 mod watch;
 
-pub use begin::clean;
+pub use begin::{clean, log};
 pub use running::Running;
 
-use super::honour::NotHonoured;
+use super::{honour::NotHonoured, place::Place};
 
 /// The runtime can't do its work.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,16 @@ pub enum DockerError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// The name of a container of this place.
+pub fn container(place: &Place, role: &str) -> String {
+    let names = containers::Place {
+        id: running::id(place),
+        bottle: place.key().name.clone(),
+        ..containers::Place::default()
+    };
+    names.container(role)
 }
 
 impl DockerError {

@@ -2,7 +2,7 @@
 
 use super::{
     DockerError, attach,
-    begin::{begin, remove, runs, said, start},
+    begin::{begin, remove, runs, start},
     containers::{Place as Names, render},
     daemon::Daemon,
     questions, secrets, watch,
@@ -177,11 +177,6 @@ impl Running {
             tracing::warn!(error, "Containers are left; the next start removes them");
         }
         self.tasks.shutdown().await;
-    }
-
-    /// What the agent wrote last.
-    pub async fn said(&self) -> String {
-        said(&self.daemon, &self.names.container(container::AGENT)).await
     }
 }
 
