@@ -1,6 +1,7 @@
 //! What an agent asks and a person decides: one table for every place where a bottle can run. A place is anything
 //! behind the program `bottle`, with a hand in its agent's container.
 
+#[allow(dead_code, reason = "not every place has all of them")]
 pub mod attempts;
 pub mod same;
 
@@ -15,6 +16,7 @@ pub const OPEN: &str = "api.example.com";
 pub const FIRST: &str = "files.example.com";
 pub const SECOND: &str = "second.example.com";
 pub const NEVER: &str = "closed.example.com";
+#[allow(dead_code, reason = "not every place leads them itself")]
 pub const HOSTS: [&str; 4] = [OPEN, FIRST, SECOND, NEVER];
 
 /// The agent, where nothing else gets inside: it runs each `N.job` of the workspace, and writes `N.out` when that has ended.
