@@ -168,5 +168,6 @@ fn each_verb_does_on_a_cluster_what_it_says() {
         said.out.is_empty().then_some(())
     });
     assert!(gone.is_some());
-    cluster.proposal("verbs", "Orphaned");
+    // What was allowed, and taken back, stays on record.
+    cluster.proposal("verbs", "Revoked");
 }
