@@ -15,6 +15,7 @@ use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
 /// `bottle proposals`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Stay, and print each proposal when it comes and when it is decided.

@@ -81,11 +81,9 @@ pub async fn resume(backend: &Backend, options: &Options) -> Result<(), Error> {
 }
 
 fn patch(change: &Change) -> serde_json::Value {
-    match change {
-        Change::Mode => serde_json::json!({"spec": {"operatingMode": "Running"}}),
-        _ => {
-            let now = local::now().to_string();
-            serde_json::json!({"metadata": {"annotations": {names::ANNOTATION_RESTARTED_AT: now}}})
-        }
+    if *change == Change::Mode {
+        return serde_json::json!({"spec": {"operatingMode": "Running"}});
     }
+    let now = local::now().to_string();
+    serde_json::json!({"metadata": {"annotations": {names::ANNOTATION_RESTARTED_AT: now}}})
 }

@@ -79,7 +79,10 @@ impl Run {
         search: Option<&std::ffi::OsStr>,
     ) -> Result<Self, Error> {
         if record.runtime == Runtime::Docker {
-            let mut running = docker::Running::start(place, bottle, pod, record, attach).await?;
+            let mut running = {
+                // Boxed: of all runtimes this one has the largest future.
+                Box::pin(docker::Running::start(place, bottle, pod, record, attach)).await?
+            };
             return Ok(Self {
                 uid: pod.metadata.uid.clone().unwrap_or_default(),
                 terminal: running.terminal.take(),

@@ -119,13 +119,11 @@ async fn with_objects(
 /// `supervise report`: no server, only the Bottle's status.
 pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
     sidecar.bottle()?;
-    match sidecar.socket() {
-        Some(status) => report_to(&sidecar, &status).await,
-        None => {
-            let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
-            report_to(&sidecar, &kubernetes).await
-        }
+    if let Some(status) = sidecar.socket() {
+        return report_to(&sidecar, &status).await;
     }
+    let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
+    report_to(&sidecar, &kubernetes).await
 }
 
 async fn report_to(sidecar: &Sidecar, status: &impl BottleStatus) -> Result<ExitCode, Error> {

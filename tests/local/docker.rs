@@ -301,7 +301,10 @@ fn a_daemon_that_is_killed_takes_nothing_with_it_but_the_agents_run() {
 
 /// SIGKILL, and the same script that started it.
 fn restart_daemon() {
-    let host = std::env::var("DOCKER_HOST").unwrap();
+    let host = std::env::var_os("DOCKER_HOST")
+        .unwrap()
+        .into_string()
+        .unwrap();
     let socket = std::path::Path::new(host.strip_prefix("unix://").unwrap());
     let state = socket.parent().unwrap();
     let pid = fs::read_to_string(state.join("dockerd.pid")).unwrap();
@@ -424,4 +427,62 @@ fn run_gives_a_directory_to_a_program_of_an_image() {
     assert!(!world.workspace().join(".envrc").exists(), "{said}");
     let left = docker(&["ps", "-aq", "--filter", "label=bot-bottle.dev/bottle=gift"]);
     assert_eq!(left, "");
+}
+
+#[test]
+fn with_a_terminal_the_agent_has_one_of_its_own() {
+    let world = World::of(Runtime::Docker);
+    // What an agent writes first may look like a header of the daemon's protocol.
+    let script = r"printf '\001\002\000bytes'; sleep 1; tty; stty size; echo asked; read -r x; echo got $x; [ -t 0 ] && [ -t 1 ] && exit 5";
+    let inner = world.command(&[
+        "run",
+        "--name=term",
+        "--runtime=docker",
+        "--image=bot-bottle/agent-example:dev",
+    ]);
+    let words: Vec<String> = std::iter::once(inner.get_program())
+        .chain(inner.get_args())
+        .map(|word| word.to_str().unwrap().to_owned())
+        .chain(["--", "bash", "-c", script].map(str::to_owned))
+        .map(|word| format!("'{}'", word.replace('\'', "'\\''")))
+        .collect();
+    let line = format!("stty rows 33 cols 99; {}", words.join(" "));
+    let answers = world.place.path().join("answers");
+    fs::write(&answers, "word\n").unwrap();
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(world.workspace())
+        .env("HOME", world.place.path())
+        .env("BOTTLE_SUPERVISE_IMAGE", "bot-bottle/supervise:dev")
+        .env_remove("KUBECONFIG")
+        .stdin(fs::File::open(answers).unwrap())
+        .output()
+        .unwrap();
+    let said = text(&output);
+    for part in ["bytes", "/dev/pts/", "33 99", "got word"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(5), "{said}");
+}
+
+#[test]
+fn a_person_gets_in_by_exec_and_attach_and_reads_each_containers_log() {
+    let world = World::of(Runtime::Docker);
+    world.apply("");
+    assert!(world.inside("true").contains("exit 0"));
+    let enter = |words: &[&str]| {
+        let mut command = world.command(&["exec", "blue"]);
+        command.arg("--").args(words).output().unwrap()
+    };
+    let output = enter(&["sh", "-c", "id -u; exit 9"]);
+    assert_eq!(output.status.code(), Some(9), "{}", text(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1000\n");
+    let attach = world.command(&["attach", "blue"]).output().unwrap();
+    assert!(text(&attach).contains("spec.agent.tty"));
+    for role in ["prepare", "supervise", "egress", "cred-proxy"] {
+        let log = world.verb(&["logs", "blue", "-c", role]);
+        assert!(log.contains('{') || log.contains("held"), "{role}: {log}");
+    }
+    assert!(world.verb(&["logs", "blue"]).contains("seal: HOME filled"));
+    assert!(world.verb(&["resume", "blue"]).contains("blue runs"));
 }

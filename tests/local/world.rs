@@ -196,8 +196,9 @@ impl Place for Docker {
 
 /// This machine's address on the bridge of the daemon's containers.
 pub fn gateway() -> Ipv4Addr {
-    let text = std::env::var("BOT_BOTTLE_DOCKER_GATEWAY");
+    let text = std::env::var_os("BOT_BOTTLE_DOCKER_GATEWAY");
     let text = text.expect("BOT_BOTTLE_DOCKER_GATEWAY: run these tests by tests/run docker");
+    let text = text.into_string().unwrap();
     text.trim().parse().unwrap()
 }
 

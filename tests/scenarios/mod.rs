@@ -91,9 +91,8 @@ pub trait Place {
     fn allowlist(&self) -> String {
         let text = self.inside("cat /etc/claude-bottle/current-config/allowlist");
         let lines = text.lines().filter(|line| !line.starts_with("exit "));
-        lines
-            .map(|line| format!("{}\n", line.trim_end_matches("exit 0")))
-            .collect()
+        let lines: Vec<&str> = lines.map(|line| line.trim_end_matches("exit 0")).collect();
+        lines.join("\n") + "\n"
     }
 
     /// The proposals, as `bottle` shows them.
@@ -233,9 +232,9 @@ pub fn what_a_person_decides_is_in_force_when_the_agent_has_its_answer<P: Place>
         scenario.open.iter().for_each(open);
         scenario.closed.iter().for_each(|host| closed(host));
         if scenario.answer != "status: rejected" {
-            decided
-                .iter()
-                .for_each(|one| drop(place.verb(&["revoke", one])));
+            for one in &decided {
+                place.verb(&["revoke", one]);
+            }
             for host in [FIRST, SECOND] {
                 place.closes(host);
             }

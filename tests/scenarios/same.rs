@@ -2,6 +2,7 @@
 //! compared with the same file.
 
 use super::{FIRST, OPEN, Place};
+use std::fmt::Write as _;
 
 /// What the agent sees of them, and what it is told. Rewritten with `UPDATE_GOLDEN=1`.
 const GOLDEN: &str = "tests/scenarios/golden/same.txt";
@@ -21,7 +22,7 @@ pub const SPEC: &str = r"  secrets: {TOKEN: {secretName: tokens, key: token}}
 pub fn compare(place: &impl Place, config_map: &serde_json::Map<String, serde_json::Value>) {
     let mut text = String::new();
     let mut part = |name: &str, content: &str| {
-        text.push_str(&format!("==== {name}\n{}\n", content.trim_end()));
+        writeln!(text, "==== {name}\n{}", content.trim_end()).unwrap();
     };
     for (name, content) in config_map {
         part(name, content.as_str().unwrap());

@@ -16,12 +16,14 @@ mod attach;
 mod begin;
 pub mod containers;
 pub mod daemon;
+mod found;
 mod questions;
 mod running;
 mod secrets;
 mod watch;
 
-pub use begin::{clean, log};
+pub use begin::log;
+pub use found::clean;
 pub use running::Running;
 
 use super::{honour::NotHonoured, place::Place};

@@ -2,9 +2,10 @@
 
 use super::{
     DockerError, attach,
-    begin::{begin, remove, runs, start},
+    begin::{begin, start},
     containers::{Place as Names, render},
     daemon::Daemon,
+    found::{remove, runs},
     questions, secrets, watch,
 };
 use crate::{
@@ -111,7 +112,7 @@ impl Running {
                 }
                 Ok::<_, Error>(start(&daemon, &names, container::AGENT).await?)
             };
-            if let Err(error) = begun.await {
+            if let Err(error) = Box::pin(begun).await {
                 let _ = remove(&daemon, &names.id, false).await;
                 return Err(error);
             }
