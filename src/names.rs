@@ -39,6 +39,15 @@ pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// Label on a local runtime's containers and volumes: whose they are, a hash of state directory, project and bottle.
+pub const LABEL_PLACE: &str = "bot-bottle.dev/place";
+/// Label on a local runtime's containers: the project.
+pub const LABEL_PROJECT: &str = "bot-bottle.dev/project";
+/// Label on a local runtime's containers: the pod's uid.
+pub const LABEL_POD_UID: &str = "bot-bottle.dev/pod-uid";
+/// Label on a local runtime's containers: which of the pod's it is.
+pub const LABEL_CONTAINER: &str = "bot-bottle.dev/container";
+
 /// ServiceAccount of every bottle's pod, one per namespace.
 pub const SERVICE_ACCOUNT: &str = "bottle-supervise";
 /// ClusterRole that [`SERVICE_ACCOUNT`] is bound to, unless the operator is told another; shipped by the chart, named
@@ -156,6 +165,12 @@ pub mod path {
     pub const DOCKERFILE: &str = "/run/bottle/dockerfile/Dockerfile";
     /// Credentials for a registry, as `config.json`.
     pub const REGISTRY: &str = "/run/bottle/registry";
+    /// Outside Kubernetes, in the container `supervise`: where the socket is on which questions are kept.
+    pub const STORE: &str = "/run/bottle/store";
+    /// That socket.
+    pub const STORE_SOCKET: &str = "/run/bottle/store/socket";
+    /// Where a container's last word is left, as a kubelet mounts it.
+    pub const TERMINATION_LOG: &str = "/dev/termination-log";
     /// Where a pod's service account token is expected by every client library.
     pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 }
@@ -198,6 +213,8 @@ pub mod env {
     pub const BOTTLE_UID: &str = "SUPERVISE_BOTTLE_UID";
     /// The Bottle's namespace.
     pub const NAMESPACE: &str = "SUPERVISE_NAMESPACE";
+    /// The socket on which questions are kept, where there is no API server.
+    pub const STORE: &str = "SUPERVISE_STORE";
 }
 
 /// Values of NO_PROXY and no_proxy in the agent's container (contract section 3).

@@ -84,7 +84,7 @@ impl Role {
             Self::Keep(options) => pipelock::keep::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
-            Self::Prepare(options) => prepare::main(&options),
+            Self::Prepare(options) => prepare::role(&options).await,
             Self::BuildLock(options) => prepare::build::lock(&options),
             Self::Share(options) => prepare::build::share(&options),
             Self::Push(options) => push::main(options).await,

@@ -1,7 +1,15 @@
 //! `bottle logs`.
 
 use super::{Error, backend::Backend, complete, on_machine::Machine, output};
-use crate::{config::text::sanitise, names::container};
+use crate::{
+    config::text::sanitise,
+    local::{
+        self, docker,
+        place::Place,
+        record::{Record, Runtime},
+    },
+    names::container,
+};
 use clap_complete::ArgValueCandidates;
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
 use std::{
@@ -49,7 +57,46 @@ pub async fn logs(backend: &Backend, options: &Options) -> Result<(), Error> {
     }
 }
 
+/// What a container of a daemon wrote, line by line.
+async fn container(place: &Place, record: &Record, options: &Options) -> Result<(), Error> {
+    let log = docker::log(
+        place,
+        record,
+        &options.container,
+        options.follow,
+        options.tail,
+    )
+    .await;
+    let mut parts = pin!(log.map_err(local::Error::from)?);
+    let mut line = Vec::new();
+    while let Some(part) = parts.try_next().await.map_err(local::Error::from)? {
+        for byte in part {
+            line.push(byte);
+            if byte == b'\n' {
+                print(&std::mem::take(&mut line))?;
+            }
+        }
+    }
+    if line.is_empty() {
+        Ok(())
+    } else {
+        print(&line)
+    }
+}
+
 async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
+    let place = machine.place(&options.name)?;
+    place.existing()?;
+    let record = place.record()?;
+    let own = [
+        container::PREPARE,
+        container::SUPERVISE,
+        container::EGRESS,
+        container::CRED_PROXY,
+    ];
+    if record.runtime == Runtime::Docker && own.contains(&options.container.as_str()) {
+        return container(&place, &record, options).await;
+    }
     let name = match options.container.as_str() {
         container::AGENT => "agent",
         "keeper" | container::SUPERVISE | container::EGRESS | container::CRED_PROXY => "keeper",
@@ -60,8 +107,6 @@ async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
             )));
         }
     };
-    let place = machine.place(&options.name)?;
-    place.existing()?;
     let path = place.path("log").join(name);
     let Ok(file) = File::open(&path) else {
         output::note("nothing was written yet");

@@ -166,6 +166,17 @@ impl Cluster {
         })
     }
 
+    /// Changes a part of a Bottle.
+    pub async fn patch(&self, name: &str, patch: &serde_json::Value) -> Result<(), Error> {
+        let api = self.own::<Bottle>();
+        let patched = api
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        patched
+            .map(drop)
+            .map_err(failed(format!("change Bottle {name}")))
+    }
+
     /// Deletes a Bottle.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let deleted = self

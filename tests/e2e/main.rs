@@ -18,6 +18,9 @@ mod escape;
 mod kill;
 mod rest;
 mod road;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
 mod support;
 mod token;
+mod verbs;
 mod waits;

@@ -1,6 +1,6 @@
 //! What an agent in the sandbox tries. Each attempt has a control: outside, it succeeds.
 
-use crate::world::{World, text};
+use crate::world::{Place as _, World, text};
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
