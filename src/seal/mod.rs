@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod attempts;
+mod authorities;
 mod conversation;
 pub mod document;
 mod exec;

@@ -4,7 +4,10 @@ use super::agent::{self, AgentError, Unstarted};
 use super::attempts::{Ended, Next, next};
 use super::home::{Found, Home, read};
 use super::report::{one_line, say};
-use super::{conversation, exec, filter, passwd, project, seed, settings, sidecars, skills, wall};
+use super::{
+    authorities, conversation, exec, filter, passwd, project, seed, settings, sidecars, skills,
+    wall,
+};
 use crate::config::seal::Instructions;
 use crate::names::path;
 use crate::telemetry::chain;
@@ -64,6 +67,9 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
     let home = Home::open(Path::new(&instructions.home))
         .map_err(|error| format!("HOME {}: {error}", instructions.home))?;
     fill(&instructions, &home)?;
+    if let Some(ours) = &instructions.authorities {
+        lines("", authorities::place(ours, &home).as_slice());
+    }
     lines("", &settings::apply(&home, &instructions.fragments)?);
     lines("", &exec::run(&instructions.exec, home.root()));
     lines("", &skills::place(&instructions.skills, &home));

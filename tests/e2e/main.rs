@@ -9,6 +9,7 @@
     reason = "helpers are tests too, and a table is long"
 )]
 
+mod agents;
 mod bad_input;
 mod changes;
 mod credentials;
