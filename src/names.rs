@@ -151,6 +151,8 @@ pub mod mcp {
     pub const SERVER_INFO_NAME: &str = "claude-bottle-supervise";
     /// The entry's name in an agent's settings.
     pub const SERVER: &str = "supervise";
+    /// Notification by which `seal` tells what happened to the agent's settings: `{"lines": ["Word: sentence"]}`.
+    pub const REMARKS: &str = "notifications/bot-bottle/settings";
     /// The URL that an agent's settings carry.
     pub const URL: &str = "http://supervise:9100/";
 }

@@ -26,7 +26,7 @@ pub use agent::{Agent, AgentKind, Injection, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };
-pub use class::{BottleClass, BottleClassSpec};
+pub use class::{BottleClass, BottleClassSpec, BottleClassStatus};
 pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};
 pub use mcp::{Marketplace, McpServer, ServerType, Toggle};

@@ -27,6 +27,7 @@ impl Seen {
             config_map: self.config_map.as_deref(),
             pod: self.pod.as_deref(),
             settings: &context.settings,
+            turn: false,
         }
     }
 }

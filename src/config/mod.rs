@@ -7,6 +7,7 @@ pub mod denials;
 pub mod egress;
 pub mod pipelock;
 pub mod proposal_name;
+pub mod remarks;
 pub mod routes;
 pub mod seal;
 pub mod text;

@@ -48,6 +48,7 @@ pub fn settings() -> Settings {
         pull_policy: "Never".into(),
         deny: Vec::new(),
         pipelock: None,
+        images: std::collections::BTreeMap::new(),
         builtin,
     }
 }
@@ -131,6 +132,7 @@ impl Keeper<'_> {
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
                 settings,
+                turn: true,
             };
             let plan = plan(&bottle, seen, now());
             if plan.actions.is_empty() {

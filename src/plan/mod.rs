@@ -13,6 +13,7 @@ pub mod namespace;
 pub mod pod;
 mod pod_template;
 pub mod problem;
+pub mod roll;
 pub mod routes;
 pub mod running;
 pub mod scope;
@@ -55,6 +56,8 @@ pub struct Observed<'a> {
     pub pod: Option<&'a Pod>,
     /// What the operator was told.
     pub settings: &'a Settings,
+    /// Whether it is this bottle's turn to lose its running agent for a change that is not its own.
+    pub turn: bool,
 }
 
 /// Plans one bottle. Planning again on the applied state gives an empty plan.
@@ -63,6 +66,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
     plan.orphan_others(seen.proposals, uid, now);
+    plan.roll_percent = scope::roll_percent(seen.class, seen.settings);
     // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
     let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
     let mut room = Room::of(&proposals, now);
@@ -116,6 +120,7 @@ impl Plan {
     /// Takes over what the effective config asks for: the ConfigMap first, then the pod.
     fn carry_out(&mut self, effective: &mut EffectivePlan) {
         self.look_again(effective.pod.recheck);
+        self.standing = effective.pod.standing;
         self.actions.extend(effective.config_map_action.take());
         for action in effective.pod.actions.drain(..) {
             if let Action::DeletePod { why, .. } = &action {
@@ -199,6 +204,7 @@ fn effective(
             stored: applied,
             delivered: enforced && answered,
         },
+        seen.turn,
         now,
     );
     let config_map_action = match seen.config_map {

@@ -3,8 +3,9 @@
 use super::{
     Action,
     pod::render,
+    roll::{AGAIN, Standing},
     scope::Spec,
-    seen::{agent_image, ended},
+    seen::{agent_image, container_status, ended},
     settings::Settings,
 };
 use crate::{
@@ -23,6 +24,8 @@ pub struct PodPlan {
     pub actions: Vec<Action>,
     /// When to look again.
     pub recheck: Option<Timestamp>,
+    /// Where the pod is.
+    pub standing: Standing,
 }
 
 /// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 and 4 seconds.
@@ -47,7 +50,8 @@ struct Touch {
     at: i64,
 }
 
-/// Decides about the pod.
+/// Decides about the pod. A running agent is ended for a change that is not the Bottle's own only when it is its `turn`.
+#[expect(clippy::too_many_arguments, reason = "each is a part of what is seen")]
 pub fn decide(
     bottle: &Bottle,
     spec: &Spec,
@@ -55,6 +59,7 @@ pub fn decide(
     seen: Option<&Pod>,
     config_map: &ConfigMap,
     delivery: Delivery,
+    turn: bool,
     now: Timestamp,
 ) -> PodPlan {
     let content = content_hash(config_map);
@@ -75,21 +80,35 @@ pub fn decide(
         return PodPlan::only(Action::CreatePod(Box::new(pod)));
     };
     if seen.metadata.deletion_timestamp.is_some() {
-        return PodPlan::default();
+        return PodPlan {
+            standing: Standing::Moving,
+            ..PodPlan::default()
+        };
     }
     let wanted = render(bottle, spec, settings);
-    if let Some(why) = replace(spec, seen, &wanted) {
-        return PodPlan::only(Action::DeletePod {
-            name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
-            uid: seen.metadata.uid.clone().unwrap_or_default(),
-            why,
-        });
-    }
-    let mut plan = PodPlan::default();
-    if agent_image(seen) != Some(&spec.image) {
-        plan.actions.push(Action::PatchPodImage {
-            image: spec.image.clone(),
-        });
+    // Nobody is interrupted, or the Bottle's own author asked for it.
+    let now_or_never = turn || !agent_runs(seen) || own_change(bottle);
+    let mut plan = PodPlan {
+        standing: standing(seen),
+        ..PodPlan::default()
+    };
+    match replace(spec, seen, &wanted) {
+        Some(Replace { why, waits }) if now_or_never || !waits => {
+            return PodPlan::only(Action::DeletePod {
+                name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
+                uid: seen.metadata.uid.clone().unwrap_or_default(),
+                why,
+            });
+        }
+        Some(_) => plan.wait(now),
+        None if agent_image(seen) == Some(&spec.image) => {}
+        None if now_or_never => {
+            plan.standing = Standing::Moving;
+            plan.actions.push(Action::PatchPodImage {
+                image: spec.image.clone(),
+            });
+        }
+        None => plan.wait(now),
     }
     if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)
     {
@@ -105,26 +124,68 @@ pub fn decide(
     plan
 }
 
-/// Why the pod can't stay, in words for an Event.
-fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
+/// Whether the Bottle was edited since it was last looked at.
+fn own_change(bottle: &Bottle) -> bool {
+    let observed = bottle
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
+    observed != bottle.metadata.generation
+}
+
+fn standing(seen: &Pod) -> Standing {
+    if ended(seen).is_some() {
+        return Standing::Settled;
+    }
+    if !agent_runs(seen) {
+        return Standing::Moving;
+    }
+    let running = container_status(seen, names::container::AGENT);
+    let image = agent_image(seen).map_or("", String::as_str);
+    let named = running.is_some_and(|running| running.image.ends_with(image));
+    if named {
+        Standing::Settled
+    } else {
+        Standing::Renaming
+    }
+}
+
+fn agent_runs(seen: &Pod) -> bool {
+    container_status(seen, names::container::AGENT)
+        .and_then(|status| status.state.as_ref())
+        .is_some_and(|state| state.running.is_some())
+}
+
+/// That the pod can't stay.
+struct Replace {
+    /// Words for an Event.
+    why: &'static str,
+    /// Whether it can stay for a while.
+    waits: bool,
+}
+
+fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> {
+    let at_once = |why| Some(Replace { why, waits: false });
     if spec.suspended {
-        return Some("spec.operatingMode is Suspended");
+        return at_once("spec.operatingMode is Suspended");
     }
     let phase = seen
         .status
         .as_ref()
         .and_then(|status| status.phase.as_deref());
     if phase == Some("Failed") {
-        return Some("the pod failed as a whole (evicted, or its node went away)");
+        return at_once("the pod failed as a whole (evicted, or its node went away)");
     }
     if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
-        return Some(
-            "the Bottle, its class or the operator changed in a way that a running pod can't take",
-        );
+        return Some(Replace {
+            why: "the Bottle, its class or the operator changed in a way that a running pod can't take",
+            waits: true,
+        });
     }
-    let ended = ended(seen).is_some();
-    (ended && agent_image(seen) != Some(&spec.image))
-        .then_some("the agent has ended and its image changed")
+    if ended(seen).is_some() && agent_image(seen) != Some(&spec.image) {
+        return at_once("the agent has ended and its image changed");
+    }
+    None
 }
 
 fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, now: Timestamp) {
@@ -145,7 +206,7 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
             }
             let due = last.at + wait(last.attempt);
             if due > now.as_millisecond() {
-                plan.recheck = Timestamp::from_millisecond(due).ok();
+                plan.look_again(due);
                 return;
             }
             last.attempt + 1
@@ -154,7 +215,7 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     };
     let at = now.as_millisecond();
     if attempt <= TOUCHES {
-        plan.recheck = Timestamp::from_millisecond(at + wait(attempt)).ok();
+        plan.look_again(at + wait(attempt));
     }
     let touch = Touch {
         content,
@@ -172,11 +233,24 @@ fn wait(attempt: u32) -> i64 {
 }
 
 impl PodPlan {
+    /// An action that begins or ends a pod.
     fn only(action: Action) -> Self {
         Self {
             actions: vec![action],
             recheck: None,
+            standing: Standing::Moving,
         }
+    }
+
+    fn look_again(&mut self, millisecond: i64) {
+        let at = Timestamp::from_millisecond(millisecond).ok();
+        self.recheck = self.recheck.into_iter().chain(at).min();
+    }
+
+    /// The agent would be interrupted, and it is not its turn.
+    fn wait(&mut self, now: Timestamp) {
+        self.standing = Standing::Waiting;
+        self.recheck = now.checked_add(AGAIN).ok();
     }
 }
 

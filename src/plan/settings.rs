@@ -1,7 +1,8 @@
 //! What the operator itself was told at start-up: images, the cluster's own ranges, the builtin scope.
 
-use crate::api::BottleClassSpec;
+use crate::api::{AgentKind, BottleClassSpec};
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 
 /// Chart values, as `plan` needs them.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Settings {
     pub deny: Vec<IpNet>,
     /// The engine Pipelock; none: Bottles can't have it.
     pub pipelock: Option<Pipelock>,
+    /// Images of agents whose Bottle and class name none, by kind.
+    pub images: BTreeMap<AgentKind, String>,
     /// The outermost scope, below every class.
     pub builtin: BottleClassSpec,
 }

@@ -1,6 +1,7 @@
 //! The image's certificate authorities and the company's in one file, for the programs that read one file only.
 
 use super::home::{Home, open};
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Authorities;
 use std::fs;
 use std::io::{self, Read};
@@ -19,7 +20,7 @@ const SIZE_MAX: u64 = 4 * 1024 * 1024;
 
 /// Writes the bundle anew; what went wrong, which never keeps the agent from starting: its programs then say it
 /// themselves, each in its own words.
-pub fn place(authorities: &Authorities, home: &Home) -> Option<String> {
+pub fn place(authorities: &Authorities, home: &Home) -> Option<Remark> {
     let images = OF_THE_IMAGE
         .iter()
         .map(Path::new)
@@ -28,14 +29,13 @@ pub fn place(authorities: &Authorities, home: &Home) -> Option<String> {
         Ok(bundle) => bundle,
         Err(error) => {
             let path = &authorities.extra;
-            return Some(format!(
-                "the certificates {path} of egress.caBundle can't be read: {error}"
-            ));
+            let text = format!("the certificates {path} of egress.caBundle: {error}");
+            return Some(Remark::new(Word::CertificatesUnread, text));
         }
     };
-    let written = home.set_own(&authorities.bundle, &bundle);
-    let why = written.err()?;
-    Some(format!("the certificates could not be written: {why}"))
+    let error = home.set_own(&authorities.bundle, &bundle).err()?;
+    let text = format!("the certificates could not be written: {error}");
+    Some(Remark::new(Word::CertificatesUnread, text))
 }
 
 /// The image's first. One that can't be read is as good as none.
@@ -81,11 +81,8 @@ mod tests {
             extra: missing.clone(),
             bundle: "ca-bundle.crt".into(),
         };
-        assert!(
-            super::place(&authorities, &home)
-                .unwrap()
-                .contains(&missing)
-        );
+        let remark = super::place(&authorities, &home).unwrap();
+        assert!(remark.text.contains(&missing));
         assert!(home.own("ca-bundle.crt").is_none());
     }
 }

@@ -24,6 +24,7 @@ pub mod settings;
 mod sidecars;
 mod skills;
 mod steps;
+mod tell;
 pub mod wall;
 
 pub use report::say;

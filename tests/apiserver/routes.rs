@@ -70,6 +70,7 @@ impl Road {
             pull_policy: "IfNotPresent".into(),
             deny: Vec::new(),
             pipelock: None,
+            images: std::collections::BTreeMap::new(),
             builtin: BottleClassSpec::default(),
         };
         let observed = Observed {
@@ -78,6 +79,7 @@ impl Road {
             config_map: config_map.as_ref(),
             pod: None,
             settings: &settings,
+            turn: true,
         };
         #[expect(clippy::disallowed_methods, reason = "a test has a clock")]
         let now = jiff::Timestamp::now();

@@ -12,12 +12,14 @@
 mod agents;
 mod bad_input;
 mod changes;
+mod class;
 mod credentials;
 mod denials;
 mod escape;
 mod kill;
 mod rest;
 mod road;
+mod settings;
 mod support;
 mod token;
 mod waits;

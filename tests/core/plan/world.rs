@@ -35,6 +35,8 @@ pub struct World {
     pub pod: Option<Pod>,
     pub config_map: Option<ConfigMap>,
     pub settings: Settings,
+    /// Whether the bottle may be interrupted.
+    pub turn: bool,
     pub now: Timestamp,
 }
 
@@ -51,8 +53,10 @@ impl World {
                 pull_policy: "IfNotPresent".into(),
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
+                images: std::collections::BTreeMap::new(),
                 builtin: BottleClassSpec::default(),
             },
+            turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
         }
     }
@@ -79,6 +83,7 @@ impl World {
             config_map: self.config_map.as_ref(),
             pod: self.pod.as_ref(),
             settings: &self.settings,
+            turn: self.turn,
         };
         plan(&self.bottle, observed, self.now)
     }
