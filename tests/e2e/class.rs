@@ -55,16 +55,14 @@ impl Drop for Class {
 
 /// Agents that run now, each by its pod's uid.
 fn running(namespace: &Namespace) -> Vec<String> {
-    let template = "jsonpath={range .items[?(@.status.containerStatuses[?(@.name==\"agent\")].state.running.startedAt)]}{.metadata.uid} {.metadata.deletionTimestamp}{\"\\n\"}{end}";
+    let template = "jsonpath={range .items[*]}{.metadata.uid} {.metadata.deletionTimestamp} {.status.containerStatuses[?(@.name==\"agent\")].state.running.startedAt}{\"\\n\"}{end}";
     let said = namespace.kubectl(["get", "pods", "-o", template]).all();
-    // One that is being deleted has been told to end.
-    let lines = said
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    lines
-        .filter(|words| words.len() == 1)
-        .map(|words| words[0].to_owned())
-        .collect()
+    let agent = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
+        // One that is being deleted has been told to end.
+        [uid, "", since] if !since.is_empty() => Some(uid.to_owned()),
+        _ => None,
+    };
+    said.lines().filter_map(agent).collect()
 }
 
 #[test]
@@ -79,8 +77,14 @@ fn a_class_change_reaches_every_bottle_and_interrupts_one_agent_at_a_time() {
         namespace.apply(&yaml).good();
     }
     class.is_done(1, BOTTLES);
-    let before = running(&namespace);
-    assert_eq!(before.len(), BOTTLES);
+    let before = eventually("the agents run", PATIENCE, || {
+        let now = running(&namespace);
+        if now.len() == BOTTLES {
+            Ok(now)
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
 
     // What needs no restart: all at once, in the same pods.
     class.apply("allowlist: [second.example.com, files.example.com]");

@@ -23,6 +23,8 @@ spec:
 fn described(namespace: &Namespace, parts: &[&str]) {
     eventually("kubectl describe names it", PATIENCE, || {
         let said = namespace.kubectl(["describe", "bottle", "demo"]).all();
+        // Columns are as wide as what else stands in them.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         if parts.iter().all(|part| said.contains(part)) {
             Ok(())
         } else {
@@ -74,7 +76,7 @@ fn a_false_server_a_changed_entry_and_a_broken_file_are_conditions_and_events_th
         &[
             "/bottle/workspace/.gemini/settings.json: its MCP server supervise may stand in front",
             "mcpServers.supervise in .gemini/settings.json was changed: rendered again",
-            "Warning  Shadowed",
+            "Warning Shadowed",
         ],
     );
     let text = bottle.shell("cat ~/.gemini/settings.json").good();
@@ -121,7 +123,7 @@ fn a_server_of_the_workspace_that_loses_is_named_in_an_event() {
     described(
         &namespace,
         &[
-            "Normal   ServerIgnored",
+            "Normal ServerIgnored",
             "/bottle/workspace/opencode.json: its MCP server supervise loses",
         ],
     );
