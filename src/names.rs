@@ -141,6 +141,8 @@ pub mod file {
     pub const SEAL: &str = "seal.json";
     /// The last part of [`AUTHORITIES`](super::path::AUTHORITIES).
     pub const AUTHORITIES: &str = "ca-bundle.crt";
+    /// What the Bottle and its class declared when they were last valid; for the operator alone.
+    pub const DECLARED: &str = "declared.json";
     /// Hash of the enforced files.
     pub const HASH: &str = "hash";
 }

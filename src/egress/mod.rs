@@ -35,6 +35,7 @@ mod reload;
 mod report;
 mod resolve;
 pub(crate) mod server;
+mod splice;
 pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;

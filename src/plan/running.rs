@@ -2,16 +2,17 @@
 
 use super::{
     Action,
+    interrupt::{Replace, agent_runs, own_change, replace, standing},
     pod::render,
     roll::{AGAIN, Standing},
     scope::Spec,
-    seen::{agent_image, container_status, ended},
+    seen::agent_image,
     settings::Settings,
 };
 use crate::{
     api::Bottle,
     config::hex,
-    names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_POD_HASH, ANNOTATION_RESOURCES_HASH},
+    names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_RESOURCES_HASH},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -36,8 +37,28 @@ const TOUCHES: u32 = 4;
 pub struct Delivery {
     /// It is what the cache shows.
     pub stored: bool,
-    /// The sidecars have said that they saw it.
-    pub delivered: bool,
+    /// Every sidecar reports its hash.
+    pub enforced: bool,
+    /// Who waits for it.
+    pub callers: Callers,
+}
+
+/// The calls that a config has to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// None: what is left of the limits may arrive with the kubelet's own refresh.
+    None,
+    /// Those whose question was deleted; nobody reports that they have heard of it.
+    OfDeleted,
+    /// Those whose question is decided, until they are answered.
+    OfDecided,
+}
+
+impl Delivery {
+    /// The config, grants included, is in force.
+    pub fn in_force(self) -> bool {
+        self.stored && self.enforced
+    }
 }
 
 /// One delivery of the ConfigMap's content to the kubelet, kept as an annotation on the pod.
@@ -124,68 +145,18 @@ pub fn decide(
     plan
 }
 
-/// Whether the Bottle was edited since it was last looked at.
-fn own_change(bottle: &Bottle) -> bool {
-    let observed = bottle
-        .status
-        .as_ref()
-        .and_then(|status| status.observed_generation);
-    observed != bottle.metadata.generation
-}
-
-fn standing(seen: &Pod) -> Standing {
-    if ended(seen).is_some() {
-        return Standing::Settled;
+/// Hands a config to the pod that is there, and leaves it as it is otherwise.
+pub fn deliver(
+    seen: Option<&Pod>,
+    config_map: &ConfigMap,
+    delivery: Delivery,
+    now: Timestamp,
+) -> PodPlan {
+    let mut plan = PodPlan::default();
+    if let Some(seen) = seen.filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        touch(&mut plan, seen, content_hash(config_map), delivery, now);
     }
-    if !agent_runs(seen) {
-        return Standing::Moving;
-    }
-    let running = container_status(seen, names::container::AGENT);
-    let image = agent_image(seen).map_or("", String::as_str);
-    let named = running.is_some_and(|running| running.image.ends_with(image));
-    if named {
-        Standing::Settled
-    } else {
-        Standing::Renaming
-    }
-}
-
-fn agent_runs(seen: &Pod) -> bool {
-    container_status(seen, names::container::AGENT)
-        .and_then(|status| status.state.as_ref())
-        .is_some_and(|state| state.running.is_some())
-}
-
-/// That the pod can't stay.
-struct Replace {
-    /// Words for an Event.
-    why: &'static str,
-    /// Whether it can stay for a while.
-    waits: bool,
-}
-
-fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> {
-    let at_once = |why| Some(Replace { why, waits: false });
-    if spec.suspended {
-        return at_once("spec.operatingMode is Suspended");
-    }
-    let phase = seen
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    if phase == Some("Failed") {
-        return at_once("the pod failed as a whole (evicted, or its node went away)");
-    }
-    if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
-        return Some(Replace {
-            why: "the Bottle, its class or the operator changed in a way that a running pod can't take",
-            waits: true,
-        });
-    }
-    if ended(seen).is_some() && agent_image(seen) != Some(&spec.image) {
-        return at_once("the agent has ended and its image changed");
-    }
-    None
+    plan
 }
 
 fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, now: Timestamp) {
@@ -194,11 +165,13 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     if !delivery.stored {
         return;
     }
-    // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
-    if delivery.delivered {
-        return;
-    }
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
+    let touched = last.as_ref().is_some_and(|last| last.content == content);
+    match delivery.callers {
+        Callers::None if delivery.enforced => return,
+        Callers::OfDeleted if delivery.enforced && touched => return,
+        _ => {}
+    }
     let attempt = match last {
         Some(last) if last.content == content => {
             if last.attempt == 0 || last.attempt > TOUCHES {
@@ -285,7 +258,8 @@ fn content_hash(config_map: &ConfigMap) -> String {
     text
 }
 
-fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+/// An annotation of the pod.
+pub(super) fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
     pod.metadata
         .annotations
         .as_ref()?

@@ -9,7 +9,7 @@ use super::{
     review, step, unfit,
 };
 use crate::{
-    api::{Decision, Proposal, ProposalStatus, Tool},
+    api::{Decision, Proposal, ProposalStatus},
     config::decisions::{Answer, Decided},
     names,
 };
@@ -204,7 +204,7 @@ fn approve(proposal: &Proposal, facts: Facts<'_>) -> Option<(Event, Why)> {
     match review::valid(&proposal.spec, facts.today) {
         Err(review::Invalid::Unfit(unfit)) => unfit::approval(&proposal.spec, &unfit),
         // Nobody can say whether it fits until the Bottle is valid again.
-        Ok(()) if facts.today.is_none() && proposal.spec.tool == Tool::CredProxyBlock => None,
+        Ok(()) if facts.today.is_none() => unfit::given_up(&proposal.spec),
         Ok(()) => Some((
             Event::Approve,
             Why {
@@ -290,7 +290,7 @@ fn answered(proposal: &Proposal, status: &mut ProposalStatus, state: State, now:
 }
 
 /// The question that still has to be answered; a Proposal begins with the first one.
-fn unanswered(proposal: &Proposal) -> Option<i64> {
+pub fn unanswered(proposal: &Proposal) -> Option<i64> {
     let sidecar = proposal
         .status
         .as_ref()
