@@ -141,6 +141,8 @@ pub mod path {
     pub const CA: &str = "/run/bottle/ca";
     /// That file.
     pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
+    /// The image's certificates and those, in the agent's container; `seal` writes it.
+    pub const AUTHORITIES: &str = "/bottle/home/.bottle/ca-bundle.crt";
     /// Memory volume that `supervise` and the engine Pipelock share: its config, and `supervise` as its keeper.
     pub const PIPELOCK: &str = "/run/bottle/pipelock";
     /// `supervise` in it.
@@ -189,6 +191,8 @@ pub mod file {
     pub const DECISIONS: &str = "decisions.json";
     /// `seal`'s instructions, secrets as `${SECRET:NAME}`.
     pub const SEAL: &str = "seal.json";
+    /// The last part of [`AUTHORITIES`](super::path::AUTHORITIES).
+    pub const AUTHORITIES: &str = "ca-bundle.crt";
     /// What the Bottle and its class declared when they were last valid; for the operator alone.
     pub const DECLARED: &str = "declared.json";
     /// Hash of the enforced files.
@@ -201,6 +205,8 @@ pub mod mcp {
     pub const SERVER_INFO_NAME: &str = "claude-bottle-supervise";
     /// The entry's name in an agent's settings.
     pub const SERVER: &str = "supervise";
+    /// Notification by which `seal` tells what happened to the agent's settings: `{"lines": ["Word: sentence"]}`.
+    pub const REMARKS: &str = "notifications/bot-bottle/settings";
     /// The URL that an agent's settings carry.
     pub const URL: &str = "http://supervise:9100/";
 }
@@ -211,6 +217,18 @@ pub mod env {
     pub const BOTTLE_SLUG: &str = "SUPERVISE_BOTTLE_SLUG";
     /// The Bottle's uid; with it the Kubernetes store is used, without it the queue directory.
     pub const BOTTLE_UID: &str = "SUPERVISE_BOTTLE_UID";
+    /// Variables of the agent that name a whole bundle of certificate authorities: OpenSSL and what asks its variable
+    /// (Codex, Go, Python), curl, Python's requests and pip, git, cargo, the AWS tools, Deno.
+    pub const AUTHORITIES: [&str; 8] = [
+        "SSL_CERT_FILE",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "PIP_CERT",
+        "GIT_SSL_CAINFO",
+        "CARGO_HTTP_CAINFO",
+        "AWS_CA_BUNDLE",
+        "DENO_CERT",
+    ];
     /// The Bottle's namespace.
     pub const NAMESPACE: &str = "SUPERVISE_NAMESPACE";
     /// The socket on which questions are kept, where there is no API server.

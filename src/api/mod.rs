@@ -28,7 +28,7 @@ pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };
 pub use build::{Build, BuildStage};
-pub use class::{BottleClass, BottleClassSpec};
+pub use class::{BottleClass, BottleClassSpec, BottleClassStatus};
 pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};
 pub use mcp::{Marketplace, McpServer, ServerType, Toggle};

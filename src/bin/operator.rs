@@ -67,6 +67,9 @@ struct Run {
     /// A range of the cluster's own addresses (pods, services, nodes) that no bottle may reach; repeat it.
     #[arg(long = "cluster-range")]
     cluster_ranges: Vec<IpNet>,
+    /// Image for agents of a kind whose Bottle and class name none, as `claude=IMAGE`; repeat it.
+    #[arg(long = "agent-image", value_name = "KIND=IMAGE", value_parser = agent_image)]
+    agent_images: Vec<(api::AgentKind, String)>,
     /// YAML file with settings below every class, in the shape of a `BottleClass`' spec.
     #[arg(long)]
     builtin: Option<PathBuf>,
@@ -136,6 +139,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn agent_image(text: &str) -> Result<(api::AgentKind, String), String> {
+    let (kind, image) = text
+        .split_once('=')
+        .filter(|(_, image)| !image.trim().is_empty())
+        .ok_or("write KIND=IMAGE")?;
+    let kind: api::AgentKind =
+        serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
+    Ok((kind, image.to_owned()))
+}
+
 fn crds(directories: &[PathBuf]) -> Result<(), Box<dyn Error>> {
     let mut printed = std::io::stdout().lock();
     for crd in api::crds() {
@@ -164,6 +177,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             image,
             program: arguments.pipelock_program,
         }),
+        images: arguments.agent_images.into_iter().collect(),
         builds: read::<Builds>(arguments.builds.as_deref())?
             .filter(|builds| !builds.registry.is_empty() && !builds.image.is_empty()),
         builtin: read(arguments.builtin.as_deref())?.unwrap_or_default(),

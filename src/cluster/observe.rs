@@ -33,6 +33,7 @@ impl Seen {
                 pods: &self.helpers,
                 known: Some(&self.known),
             },
+            turn: false,
         }
     }
 }

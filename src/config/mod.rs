@@ -8,6 +8,7 @@ pub mod dockerfile;
 pub mod egress;
 pub mod pipelock;
 pub mod proposal_name;
+pub mod remarks;
 pub mod routes;
 pub mod seal;
 pub mod text;

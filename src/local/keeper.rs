@@ -54,6 +54,7 @@ pub fn settings(record: &Record) -> Settings {
         deny: Vec::new(),
         pipelock: None,
         builds: None,
+        images: std::collections::BTreeMap::new(),
         builtin,
     }
 }
@@ -138,6 +139,7 @@ impl Keeper<'_> {
                 pod: pod.as_ref(),
                 settings,
                 builds: crate::plan::builds::Around::default(),
+                turn: true,
             };
             let plan = plan(&bottle, seen, now());
             if plan.actions.is_empty() {

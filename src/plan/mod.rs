@@ -9,12 +9,14 @@ pub mod files;
 pub mod fold;
 pub mod grants;
 pub mod instructions;
+mod interrupt;
 mod kept;
 pub mod metadata;
 pub mod namespace;
 pub mod pod;
 mod pod_template;
 pub mod problem;
+pub mod roll;
 pub mod routes;
 pub mod running;
 pub mod scope;
@@ -61,6 +63,8 @@ pub struct Observed<'a> {
     pub settings: &'a Settings,
     /// Pods that build images, and what they have built.
     pub builds: builds::Around<'a>,
+    /// Whether it is this bottle's turn to lose its running agent for a change that is not its own.
+    pub turn: bool,
 }
 
 /// Plans one bottle. Planning again on the applied state gives an empty plan.
@@ -69,6 +73,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
     let proposals = own_proposals(seen.proposals, uid);
     plan.orphan_others(seen.proposals, uid, now);
+    plan.roll_percent = scope::roll_percent(seen.class, seen.settings);
     // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
     let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
     let mut room = Room::of(&proposals, now);
@@ -152,6 +157,7 @@ impl Plan {
         self.look_again(effective.pod.recheck);
         self.look_again(effective.recheck);
         self.actions.append(&mut effective.helpers);
+        self.standing = effective.pod.standing;
         self.actions.extend(effective.config_map_action.take());
         for action in effective.pod.actions.drain(..) {
             if let Action::DeletePod { why, .. } = &action {
@@ -235,6 +241,7 @@ fn effective(
         seen.pod,
         &config_map,
         delivery,
+        seen.turn,
         now,
     );
     let config_map_action = match seen.config_map {

@@ -1,8 +1,9 @@
 //! What the operator itself was told at start-up: images, the cluster's own ranges, the builtin scope.
 
-use crate::api::BottleClassSpec;
+use crate::api::{AgentKind, BottleClassSpec};
 use ipnet::IpNet;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Chart values, as `plan` needs them.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Settings {
     pub pipelock: Option<Pipelock>,
     /// Where images are built and pushed to; none: no approval of a Dockerfile can be carried out.
     pub builds: Option<Builds>,
+    /// Images of agents whose Bottle and class name none, by kind.
+    pub images: BTreeMap<AgentKind, String>,
     /// The outermost scope, below every class.
     pub builtin: BottleClassSpec,
 }

@@ -11,10 +11,14 @@ use crate::{
 };
 use agent::{ON_ITS_WAY, ready, state};
 use facts::{
-    Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_rendered,
+    Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_intact,
+    settings_rendered,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+
+/// Whether something stands against the agent's settings.
+pub const SETTINGS_INTACT: &str = "SettingsIntact";
 
 /// An invalid Bottle's holes can be closed, not opened.
 const STILL_IN_FORCE: &str = "; until then what was last valid stays in force, revoked and expired grants apart, and \
@@ -119,6 +123,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     };
     set("Ready", &ready);
     set("SettingsRendered", &settings_rendered(problem));
+    set(SETTINGS_INTACT, &settings_intact(&sidecar));
     set("SecretsResolved", &secrets_resolved(problem, &prepared));
     set("EgressLocked", &locked(&prepared));
     set("ConfigEnforced", &enforced);

@@ -6,6 +6,8 @@ mod denials;
 mod lifetimes;
 mod pipelock;
 mod proposals;
+mod remarks;
+mod roll;
 mod routes;
 mod routes_declared;
 mod routes_review;

@@ -42,6 +42,8 @@ pub struct World {
     pub config_map: Option<ConfigMap>,
     pub settings: Settings,
     pub helpers: Vec<Arc<Pod>>,
+    /// Whether the bottle may be interrupted.
+    pub turn: bool,
     pub now: Timestamp,
 }
 
@@ -59,9 +61,11 @@ impl World {
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
                 builds: None,
+                images: std::collections::BTreeMap::new(),
                 builtin: BottleClassSpec::default(),
             },
             helpers: Vec::new(),
+            turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
         }
     }
@@ -93,6 +97,7 @@ impl World {
                 pods: &self.helpers,
                 known: Some(&known),
             },
+            turn: self.turn,
         };
         plan(&self.bottle, observed, self.now)
     }
