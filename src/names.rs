@@ -174,6 +174,8 @@ pub mod file {
     pub const DECISIONS: &str = "decisions.json";
     /// `seal`'s instructions, secrets as `${SECRET:NAME}`.
     pub const SEAL: &str = "seal.json";
+    /// What the Bottle and its class declared when they were last valid; for the operator alone.
+    pub const DECLARED: &str = "declared.json";
     /// Hash of the enforced files.
     pub const HASH: &str = "hash";
 }

@@ -11,6 +11,12 @@ pub struct Decisions {
     /// What an agent may still ask; absent means "not limited here".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Uids of the proposals that somebody may wait for; the writer's own memory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<String>,
+    /// Uids of the last ones that were deleted while they were open: nobody will decide them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<String>,
 }
 
 /// One decided proposal.

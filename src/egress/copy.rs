@@ -1,6 +1,7 @@
 //! A tunnel's bytes: both ways, until both have ended.
 
 use super::refusal::Cause;
+use super::splice::Pipe;
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use tokio::io::AsyncWriteExt;
@@ -10,6 +11,9 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 /// What is moved at once. A thread has one such buffer for all its tunnels: an idle tunnel holds none, and one whose
 /// reader is slow at most as much as this in each direction.
 pub(super) const BUFFER: usize = 64 * 1024;
+
+/// Full buffers after which one direction of a tunnel counts as bulk, and is moved by the kernel alone.
+const BULK: usize = 16;
 
 thread_local! {
     static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
@@ -26,21 +30,30 @@ pub(super) enum Broken {
 enum Moved {
     /// Nothing was there after all.
     Nothing,
-    /// Everything that was there.
-    All,
+    /// Everything that was there, so many bytes.
+    All(usize),
     /// More than the other side takes now; this is left.
     Part(Vec<u8>),
     /// The end.
     End,
 }
 
-/// Copies both ways until both have ended; `first` was read from the client before.
-pub(super) async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, first: Vec<u8>) {
+/// Copies both ways until both have ended; `first` was read from the client before. Whether the client has said
+/// everything: nothing of it can lie unread then.
+pub(super) async fn both_ways(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    first: Vec<u8>,
+) -> bool {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
-    let up = async { tolerate(pipe(&mut from_client, &mut to_server, first).await) };
+    let up = async {
+        let result = pipe(&mut from_client, &mut to_server, first).await;
+        let said_all = result.is_ok();
+        tolerate(result).map(|()| said_all)
+    };
     let down = async { tolerate(pipe(&mut from_server, &mut to_client, Vec::new()).await) };
-    let _ = tokio::try_join!(up, down);
+    tokio::try_join!(up, down).is_ok_and(|(said_all, ())| said_all)
 }
 
 /// Copies one way; the end of the one is passed on as the end of the other.
@@ -51,20 +64,32 @@ pub(super) async fn pipe(
 ) -> Result<(), Broken> {
     to.write_all(&first).await.map_err(|_| Broken::Write)?;
     drop(first);
+    let (mut full, mut tried) = (0, false);
     loop {
         from.readable().await.map_err(|_| Broken::Read)?;
         match move_once(from, to)? {
-            Moved::Nothing | Moved::All => {}
-            Moved::Part(rest) => to.write_all(&rest).await.map_err(|_| Broken::Write)?,
-            Moved::End => {
-                // An error here is a peer that is gone already.
-                let _ = to.shutdown().await;
-                return Ok(());
+            Moved::Nothing => {}
+            Moved::All(count) => full += usize::from(count == BUFFER),
+            Moved::Part(rest) => {
+                to.write_all(&rest).await.map_err(|_| Broken::Write)?;
+                full += 1;
+            }
+            Moved::End => break,
+        }
+        if full >= BULK && !tried {
+            tried = true;
+            if let Some(pipe) = Pipe::open()
+                && pipe.carry(from.as_ref(), to.as_ref()).await?
+            {
+                break;
             }
         }
         // Two ends that are always ready would leave no time to anybody else.
         tokio::task::consume_budget().await;
     }
+    // An error here is a peer that is gone already.
+    let _ = to.shutdown().await;
+    Ok(())
 }
 
 fn move_once(from: &ReadHalf<'_>, to: &WriteHalf<'_>) -> Result<Moved, Broken> {
@@ -82,7 +107,7 @@ fn move_once(from: &ReadHalf<'_>, to: &WriteHalf<'_>) -> Result<Moved, Broken> {
             Err(_) => return Err(Broken::Write),
         };
         Ok(if written == count {
-            Moved::All
+            Moved::All(count)
         } else {
             Moved::Part(bytes[written..].to_vec())
         })

@@ -36,6 +36,7 @@ mod reload;
 mod report;
 mod resolve;
 pub(crate) mod server;
+mod splice;
 pub(crate) mod target;
 mod tunnel;
 pub(crate) mod upstream;

@@ -80,12 +80,14 @@ pub(super) async fn run(
     };
     match first.unwrap_or(First::Gone) {
         First::Tls(bytes) => {
-            tokio::select! {
-                () = both_ways(&mut client, &mut upstream.stream, bytes) => {}
+            let said_all = tokio::select! {
+                said_all = both_ways(&mut client, &mut upstream.stream, bytes) => said_all,
                 () = cut.cancelled() => return,
-            }
+            };
             drop(upstream);
-            server::linger(client).await;
+            if !said_all {
+                server::linger(client).await;
+            }
         }
         First::Plain(bytes) if target.port == HTTP => {
             plain_http(client, bytes, target, upstream, shared, drain).await;

@@ -2,7 +2,7 @@
 
 use super::{
     fold::Effective,
-    instructions,
+    instructions, kept,
     metadata::{labels, owner},
     problem::Problem,
     scope::Spec,
@@ -11,7 +11,7 @@ use crate::{
     api::Bottle,
     config::{
         Files,
-        decisions::{Decided, Decisions, Limits},
+        decisions::{Decided, Decisions},
     },
     names,
 };
@@ -30,24 +30,26 @@ pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
         dockerfile: line_ended(&effective.dockerfile),
         egress: pretty(&spec.egress),
     };
-    let size =
-        files.routes.len() + files.allowlist.len() + files.dockerfile.len() + files.egress.len();
+    fits(&files, &kept::write(&spec.declared))?;
+    Ok(files)
+}
+
+/// Whether the files and the declaration can be stored.
+pub(super) fn fits(files: &Files, declared: &str) -> Result<(), Problem> {
+    let size = files.routes.len()
+        + files.allowlist.len()
+        + files.dockerfile.len()
+        + files.egress.len()
+        + declared.len();
     if size > BYTES_MAX {
         Err(Problem::TooLarge(size))
     } else {
-        Ok(files)
+        Ok(())
     }
 }
 
 /// The ConfigMap with `decisions`, as many of them as fit.
-pub fn config_map(
-    bottle: &Bottle,
-    spec: &Spec,
-    files: &Files,
-    decisions: Vec<Decided>,
-    limits: Limits,
-) -> ConfigMap {
-    let name = bottle.metadata.name.as_deref().unwrap_or_default();
+pub fn config_map(bottle: &Bottle, spec: &Spec, files: &Files, decisions: Decisions) -> ConfigMap {
     let mut data = BTreeMap::from([
         (names::file::ROUTES.to_owned(), files.routes.clone()),
         (names::file::ALLOWLIST.to_owned(), files.allowlist.clone()),
@@ -58,15 +60,29 @@ pub fn config_map(
             pretty(&instructions::render(spec)),
         ),
         (names::file::HASH.to_owned(), files.hash()),
+        (
+            names::file::DECLARED.to_owned(),
+            kept::write(&spec.declared),
+        ),
     ]);
+    add_decisions(&mut data, decisions);
+    ConfigMap {
+        data: Some(data),
+        ..empty_config_map(bottle)
+    }
+}
+
+/// Puts `decisions` beside the other files, as many of them as fit.
+pub(super) fn add_decisions(data: &mut BTreeMap<String, String>, mut decisions: Decisions) {
+    data.remove(names::file::DECISIONS);
     let used: usize = data.values().map(String::len).sum();
-    data.insert(
-        names::file::DECISIONS.to_owned(),
-        pretty(&Decisions {
-            decisions: admit(decisions, BYTES_MAX.saturating_sub(used)),
-            limits: Some(limits),
-        }),
-    );
+    decisions.decisions = admit(decisions.decisions, BYTES_MAX.saturating_sub(used));
+    data.insert(names::file::DECISIONS.to_owned(), pretty(&decisions));
+}
+
+/// The ConfigMap's name, labels and owner.
+pub(super) fn empty_config_map(bottle: &Bottle) -> ConfigMap {
+    let name = bottle.metadata.name.as_deref().unwrap_or_default();
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(names::object_name(name)),
@@ -75,7 +91,6 @@ pub fn config_map(
             owner_references: owner(bottle).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
-        data: Some(data),
         ..ConfigMap::default()
     }
 }
@@ -99,7 +114,7 @@ fn line_ended(text: &str) -> String {
     text
 }
 
-fn pretty<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn pretty<T: serde::Serialize>(value: &T) -> String {
     // Our own types have text keys only, so writing them can't fail.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');

@@ -9,6 +9,7 @@ pub mod files;
 pub mod fold;
 pub mod grants;
 pub mod instructions;
+mod kept;
 pub mod metadata;
 pub mod namespace;
 pub mod pod;
@@ -21,6 +22,7 @@ pub mod sealed;
 pub mod seen;
 pub mod settings;
 pub mod status;
+mod told;
 mod unsupported;
 pub mod volumes;
 
@@ -28,12 +30,13 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
-    config::decisions::Limits,
+    config::decisions::Decisions,
     names,
     proposal::{
         limits::Room,
         notice::Notice,
-        progress::{self, Progress},
+        progress::{self, Grant, Progress},
+        today::Today,
     },
 };
 use jiff::Timestamp;
@@ -70,7 +73,9 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
     let mut room = Room::of(&proposals, now);
     let spec = scope::validate(bottle, seen.class, seen.settings);
-    let declared = spec.as_ref().ok().map(|spec| &spec.declared);
+    let stored = owned(bottle, seen.config_map);
+    let kept = stored.and_then(kept::read);
+    let declared = spec.as_ref().map(|spec| &spec.declared).ok();
     let work = spec
         .as_ref()
         .ok()
@@ -87,12 +92,22 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .filter(|one| one.status.phase == Some(ProposalPhase::Pending))
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
-    let limits = room.left(pending);
-    let mut result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
-        let decided = (progressed.as_slice(), limits);
-        effective(bottle, spec, seen, decided, work.as_ref(), now)
+    let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
+    let result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
+        let work = work.as_ref();
+        effective(bottle, spec, seen, &progressed, told.clone(), work, now)
     });
-    if let Ok(effective) = &result {
+    let (mut effective, problem) = match result {
+        Ok(effective) => (Some(effective), None),
+        Err(problem) => {
+            let stored = stored.zip(kept.as_ref());
+            let kept = stored.and_then(|(config_map, declared)| {
+                still_effective(bottle, declared, config_map, seen, &progressed, told, now).ok()
+            });
+            (kept, Some(problem))
+        }
+    };
+    if let Some(effective) = &effective {
         enforce(effective, &mut progressed, now);
     }
     plan.store_progress(&proposals, &progressed);
@@ -101,16 +116,16 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         plan.actions.extend(actions);
         plan.look_again(recheck);
     }
-    if let Ok(effective) = &mut result {
+    if let Some(effective) = &mut effective {
         plan.carry_out(effective);
     }
-    let effective = result.as_ref().ok();
+    let effective = effective.as_ref();
     let telling = denials::tell(bottle.status.as_ref(), now);
     let status = status::render(status::Inputs {
         bottle,
-        problem: result.as_ref().err(),
+        problem: problem.as_ref(),
         pod: owned(bottle, seen.pod),
-        image: effective.map(|one| one.image.as_str()),
+        image: effective.and_then(|one| one.image.as_deref()),
         suspended: effective.is_some_and(|one| one.suspended),
         hash: effective.map(|one| one.hash.as_str()),
         pending,
@@ -159,7 +174,8 @@ struct EffectivePlan {
     config_map_action: Option<Action>,
     pod: running::PodPlan,
     hash: String,
-    image: String,
+    /// The agent's image as it is wanted; none while the Bottle is invalid.
+    image: Option<String>,
     applied: bool,
     hidden: Vec<String>,
     suspended: bool,
@@ -176,7 +192,8 @@ fn effective(
     bottle: &Bottle,
     spec: &Spec,
     seen: Observed<'_>,
-    (progressed, limits): (&[Progress], Limits),
+    progressed: &[Progress],
+    decisions: Decisions,
     work: Option<&builds::Work<'_>>,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
@@ -190,11 +207,7 @@ fn effective(
     if seen.pod.is_some() && owned(bottle, seen.pod).is_none() {
         return Err(Problem::NameTaken { kind: "Pod", name });
     }
-    let grants: Vec<_> = progressed
-        .iter()
-        .filter_map(|one| one.grant.clone())
-        .collect();
-    let effective = fold::fold(&spec.declared, &grants);
+    let effective = fold::fold(&spec.declared, &grants_of(progressed));
     engine::check(spec.engine, &effective.allowlist)?;
     let wanted = effective.image.as_ref().unwrap_or(&spec.image);
     let gate = work
@@ -209,35 +222,20 @@ fn effective(
     };
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
-    let decided = progressed
-        .iter()
-        .filter_map(|one| one.decided.clone())
-        .collect();
-    let config_map = files::config_map(bottle, spec, &files, decided, limits);
+    let told = decisions.clone();
+    let config_map = files::config_map(bottle, spec, &files, decisions);
     let rendered = pod::render(bottle, spec, seen.settings);
     if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
         return Err(Problem::NotSealed(leak.to_string()));
     }
-    let sidecar = bottle
-        .status
-        .as_ref()
-        .and_then(|status| status.sidecar.clone())
-        .unwrap_or_default();
-    let applied = seen
-        .config_map
-        .is_some_and(|old| old.data == config_map.data);
-    let enforced = sidecar.enforced_hash.as_deref() == Some(hash.as_str());
-    let answered = progressed.iter().all(|one| one.decided.is_none());
+    let delivery = delivery(bottle, seen.config_map, &config_map, &told);
     let pod = running::decide(
         bottle,
         spec,
         seen.settings,
         seen.pod,
         &config_map,
-        running::Delivery {
-            stored: applied,
-            delivered: enforced && answered,
-        },
+        delivery,
         now,
     );
     let config_map_action = match seen.config_map {
@@ -249,8 +247,8 @@ fn effective(
         config_map_action,
         pod,
         hash,
-        image: spec.image.clone(),
-        applied: applied && enforced,
+        image: Some(spec.image.clone()),
+        applied: delivery.in_force(),
         hidden: effective.hidden,
         helpers: gate.actions,
         built: effective.image,
@@ -258,6 +256,69 @@ fn effective(
         recheck: gate.recheck,
         suspended: spec.suspended,
     })
+}
+
+/// The config of a Bottle that is not valid now: what it last declared, with the grants of today. Its pod stays as it
+/// is.
+fn still_effective(
+    bottle: &Bottle,
+    declared: &Today,
+    stored: &ConfigMap,
+    seen: Observed<'_>,
+    progressed: &[Progress],
+    decisions: Decisions,
+    now: Timestamp,
+) -> Result<EffectivePlan, Problem> {
+    let effective = fold::fold(declared, &grants_of(progressed));
+    let told = decisions.clone();
+    let (config_map, files) = kept::config_map(bottle, stored, &effective, decisions)?;
+    let delivery = delivery(bottle, Some(stored), &config_map, &told);
+    Ok(EffectivePlan {
+        pod: running::deliver(owned(bottle, seen.pod), &config_map, delivery, now),
+        config_map_action: (!same_config_map(stored, &config_map))
+            .then(|| Action::ApplyConfigMap(Box::new(config_map))),
+        hash: files.hash(),
+        image: None,
+        applied: delivery.in_force(),
+        hidden: effective.hidden,
+        helpers: Vec::new(),
+        built: None,
+        unusable: None,
+        recheck: None,
+        suspended: false,
+    })
+}
+
+fn grants_of(progressed: &[Progress]) -> Vec<Grant> {
+    let grants = progressed.iter().map(|one| one.grant.clone());
+    grants.flatten().collect()
+}
+
+/// How far `wanted` has come, by what is stored and what the sidecars report.
+fn delivery(
+    bottle: &Bottle,
+    stored: Option<&ConfigMap>,
+    wanted: &ConfigMap,
+    told: &Decisions,
+) -> running::Delivery {
+    let sidecar = bottle
+        .status
+        .as_ref()
+        .and_then(|status| status.sidecar.as_ref());
+    let enforced = sidecar.and_then(|sidecar| sidecar.enforced_hash.as_ref());
+    let hash = wanted
+        .data
+        .as_ref()
+        .and_then(|data| data.get(names::file::HASH));
+    running::Delivery {
+        stored: stored.is_some_and(|old| old.data == wanted.data),
+        enforced: enforced.is_some() && enforced == hash,
+        callers: match (&*told.decisions, &*told.deleted) {
+            ([], []) => running::Callers::None,
+            ([], _) => running::Callers::OfDeleted,
+            _ => running::Callers::OfDecided,
+        },
+    }
 }
 
 /// The sidecars report the hash of a config that holds every applied grant: those are in force.

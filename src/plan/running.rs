@@ -33,8 +33,28 @@ const TOUCHES: u32 = 4;
 pub struct Delivery {
     /// It is what the cache shows.
     pub stored: bool,
-    /// The sidecars have said that they saw it.
-    pub delivered: bool,
+    /// Every sidecar reports its hash.
+    pub enforced: bool,
+    /// Who waits for it.
+    pub callers: Callers,
+}
+
+/// The calls that a config has to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// None: what is left of the limits may arrive with the kubelet's own refresh.
+    None,
+    /// Those whose question was deleted; nobody reports that they have heard of it.
+    OfDeleted,
+    /// Those whose question is decided, until they are answered.
+    OfDecided,
+}
+
+impl Delivery {
+    /// The config, grants included, is in force.
+    pub fn in_force(self) -> bool {
+        self.stored && self.enforced
+    }
 }
 
 /// One delivery of the ConfigMap's content to the kubelet, kept as an annotation on the pod.
@@ -105,6 +125,20 @@ pub fn decide(
     plan
 }
 
+/// Hands a config to the pod that is there, and leaves it as it is otherwise.
+pub fn deliver(
+    seen: Option<&Pod>,
+    config_map: &ConfigMap,
+    delivery: Delivery,
+    now: Timestamp,
+) -> PodPlan {
+    let mut plan = PodPlan::default();
+    if let Some(seen) = seen.filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        touch(&mut plan, seen, content_hash(config_map), delivery, now);
+    }
+    plan
+}
+
 /// Why the pod can't stay, in words for an Event.
 fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
     if spec.suspended {
@@ -133,11 +167,13 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     if !delivery.stored {
         return;
     }
-    // What is left of the limits may arrive with the kubelet's own refresh: nobody waits for it.
-    if delivery.delivered {
-        return;
-    }
     let last = annotation(seen, ANNOTATION_CONFIG_TOUCH).and_then(Touch::parse);
+    let touched = last.as_ref().is_some_and(|last| last.content == content);
+    match delivery.callers {
+        Callers::None if delivery.enforced => return,
+        Callers::OfDeleted if delivery.enforced && touched => return,
+        _ => {}
+    }
     let attempt = match last {
         Some(last) if last.content == content => {
             if last.attempt == 0 || last.attempt > TOUCHES {

@@ -267,7 +267,7 @@ fn approve(proposal: &Proposal, facts: Facts<'_>) -> Option<(Event, Why)> {
     match review::valid(&proposal.spec, facts.today) {
         Err(review::Invalid::Unfit(unfit)) => unfit::approval(&proposal.spec, &unfit),
         // Nobody can say whether it fits until the Bottle is valid again.
-        Ok(()) if facts.today.is_none() && proposal.spec.tool != Tool::PipelockBlock => None,
+        Ok(()) if facts.today.is_none() => unfit::given_up(&proposal.spec),
         Ok(()) => Some((
             Event::Approve,
             Why {
@@ -344,7 +344,7 @@ fn answered(proposal: &Proposal, status: &mut ProposalStatus, state: State, now:
 }
 
 /// The question that still has to be answered; a Proposal begins with the first one.
-fn unanswered(proposal: &Proposal) -> Option<i64> {
+pub fn unanswered(proposal: &Proposal) -> Option<i64> {
     let sidecar = proposal
         .status
         .as_ref()

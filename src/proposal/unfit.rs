@@ -70,21 +70,20 @@ pub(super) fn waits(
     if state != State::Pending || proposal.spec.decision != Decision::Approved {
         return;
     }
-    let Err(review::Invalid::Unfit(unfit)) = review::valid(&proposal.spec, facts.today) else {
-        return;
-    };
-    let (reason, message) = match unfit {
-        Unfit::SecretHost { .. } | Unfit::Base(_) => (
+    let (reason, message) = match review::valid(&proposal.spec, facts.today) {
+        Err(review::Invalid::Unfit(unfit @ (Unfit::SecretHost { .. } | Unfit::Base(_)))) => (
             names::REASON_INVALID_FINAL_FILE,
             format!("finalFile can't be applied: {unfit}; correct it with kubectl edit"),
         ),
-        Unfit::Conflict(_)
-        | Unfit::UndeclaredSecret { .. }
-        | Unfit::Dockerfile
-        | Unfit::NoBuilds => (
+        Err(review::Invalid::Unfit(unfit)) => (
             record::unfit_reason(&unfit),
             format!("approved, but not applied yet: {unfit}"),
         ),
+        Ok(()) if facts.today.is_none() => (
+            "InvalidBottle",
+            "approved, but not applied while the Bottle is not valid; its condition Ready says what to correct".into(),
+        ),
+        Ok(()) | Err(_) => return,
     };
     let now = condition::whole_seconds(facts.now);
     condition::set(

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 /// Says to a proposal's caller that nothing had to be asked.
 const IN_FORCE: &str = "this file is already in force; nothing had to be asked";
+/// Says to a waiting caller that no decision will come.
+const DELETED: &str =
+    "the proposal was deleted without a decision; ask again if it is still needed";
 /// How many refused hosts an answer names.
 const MAX_REFUSED: usize = 5;
 /// Says to a waiting caller that the file came into force without a decision on its proposal.
@@ -28,6 +31,11 @@ pub fn decided(decided: &Decided) -> Value {
         text.push_str(decided.final_file.as_deref().unwrap_or_default());
     }
     result(&text, decided.status == Answer::Rejected)
+}
+
+/// The result of `tools/call` for a proposal that somebody deleted while its call waited.
+pub fn deleted() -> Value {
+    result(&format!("status: rejected\nnotes: {DELETED}"), true)
 }
 
 /// The notes for a file that is in force, with what egress refuses all the same.

@@ -20,7 +20,7 @@ use crate::config::decisions::Answer;
 use crate::telemetry::chain;
 use ask::Asked;
 pub use ended::Ended;
-use ended::{IN_FORCE, decision, failed, in_force};
+use ended::{IN_FORCE, decision, deleted, failed, in_force};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -250,6 +250,9 @@ impl<S: Store> Desk<S> {
             }
             if let Some(decided) = self.registry.find(name, asked) {
                 return decision(&decided, closes);
+            }
+            if self.registry.is_among(name, &view.deleted) {
+                return deleted();
             }
             let is_in_force = view.enforced && view.means(question.tool, question.meaning);
             if is_in_force {

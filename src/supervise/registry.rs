@@ -138,6 +138,13 @@ impl Registry {
         }
     }
 
+    /// Whether the proposal of this name is one of `uids`.
+    pub fn is_among(&self, name: &str, uids: &[String]) -> bool {
+        let state = self.state();
+        let known = state.uids.get(name).filter(|uid| !uid.is_empty());
+        known.is_some_and(|uid| uids.contains(uid))
+    }
+
     /// Whether this question was answered before.
     pub fn is_closed(&self, name: &str, asked: i64) -> bool {
         let closed = self.state().closed.get(name).copied();

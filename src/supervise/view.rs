@@ -22,6 +22,8 @@ pub struct View {
     pub decisions: HashMap<String, Decided>,
     /// What may still be asked; none: not limited by the config.
     pub limits: Option<Limits>,
+    /// Uids of questions that were deleted undecided.
+    pub deleted: Vec<String>,
     /// Whether every proxy enforces [`View::hash`].
     pub enforced: bool,
 }
@@ -47,7 +49,12 @@ impl View {
     /// With the decisions and limits of `decisions.json`.
     #[must_use]
     pub fn with_decisions(self, decisions: Decisions) -> Self {
-        let Decisions { decisions, limits } = decisions;
+        let Decisions {
+            decisions,
+            limits,
+            open: _,
+            deleted,
+        } = decisions;
         let decisions = decisions
             .into_iter()
             .map(|decided| (decided.proposal.clone(), decided))
@@ -55,6 +62,7 @@ impl View {
         Self {
             decisions,
             limits,
+            deleted,
             ..self
         }
     }

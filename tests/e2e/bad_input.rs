@@ -92,6 +92,30 @@ fn what_only_the_operator_knows_is_a_condition() {
 }
 
 #[test]
+fn a_revocation_closes_its_hole_while_the_bottle_is_invalid() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    namespace
+        .edit(&proposal, "s/decision: Pending/decision: Approved/")
+        .good();
+    call.answer();
+    bottle.reaches("files.example.com");
+    not_ready(
+        &namespace,
+        &bottle_yaml("demo", &["\"https://api.example.com\""]),
+        "InvalidAllowlist",
+    );
+    namespace
+        .edit(&proposal, "s/decision: Approved/decision: Revoked/")
+        .good();
+    bottle.phase_is(&proposal, "Revoked");
+    bottle.closes("files.example.com");
+    bottle.reaches("api.example.com");
+}
+
+#[test]
 fn an_image_that_is_not_there_is_named() {
     let namespace = Namespace::new();
     let yaml = bottle_yaml("demo", &["api.example.com"])

@@ -188,6 +188,20 @@ fn a_revoked_grant_closes_the_host_and_cuts_the_open_tunnel() {
 }
 
 #[test]
+fn a_call_whose_question_is_deleted_is_told_so() {
+    let namespace = Namespace::new();
+    let bottle = namespace.bottle("demo", &["api.example.com"]);
+    let call = bottle.ask_for("files.example.com");
+    let proposal = bottle.pending();
+    namespace.kubectl(["delete", &proposal]).good();
+    let answer = call.answer();
+    assert!(
+        answer.contains("status: rejected") && answer.contains("was deleted"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn a_deleted_grant_closes_the_host() {
     let namespace = Namespace::new();
     let bottle = namespace.bottle("demo", &["api.example.com"]);

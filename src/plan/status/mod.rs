@@ -16,6 +16,10 @@ use facts::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
+/// An invalid Bottle's holes can be closed, not opened.
+const STILL_IN_FORCE: &str = "; until then what was last valid stays in force, revoked and expired grants apart, and \
+                              approvals wait";
+
 /// What the status is made of.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
@@ -29,7 +33,7 @@ pub struct Inputs<'a> {
     pub image: Option<&'a str>,
     /// Whether the pod shall be gone.
     pub suspended: bool,
-    /// Hash of the effective config; absent with a problem.
+    /// Hash of the effective config; with a problem, of the one that goes on; absent where there is none yet.
     pub hash: Option<&'a str>,
     /// Proposals that wait for a person.
     pub pending: u32,
@@ -88,9 +92,10 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     let prepared = pod.map_or_else(no_pod, prepared);
     let (phase, ready) = if let Some(problem) = problem {
         let phase = pod.map_or(BottlePhase::Pending, |pod| state(pod).0);
+        let holds = if hash.is_some() { STILL_IN_FORCE } else { "" };
         (
             phase,
-            Fact::new(FALSE, problem.reason(), problem.to_string()),
+            Fact::new(FALSE, problem.reason(), format!("{problem}{holds}")),
         )
     } else if suspended {
         (

@@ -35,6 +35,15 @@ pub(super) fn in_force(notes: &str, closes: Option<(String, i64)>) -> Ended {
     }
 }
 
+/// Nothing is left to note it on.
+pub(super) fn deleted() -> Ended {
+    Ended {
+        outcome: Ok(answer::deleted()),
+        status: "deleted",
+        closes: None,
+    }
+}
+
 pub(super) fn failed(error: RpcError) -> Ended {
     Ended {
         outcome: Err(error),

@@ -283,3 +283,29 @@ async fn a_deleted_proposal_asked_again_is_not_answered_by_its_old_decision() {
     let (call, _) = bench.ask("b.example", "why").await;
     assert!(!call.is_finished());
 }
+
+#[tokio::test]
+async fn a_call_whose_proposal_is_deleted_is_told_so_and_the_others_wait_on() {
+    let bench = bench(Duration::ZERO);
+    let (call, name) = bench.ask("b.example", "why").await;
+    let (other, _) = bench.ask("c.example", "why").await;
+    bench.show_deleted(&["uid-7"]);
+    settle().await;
+    assert!(!call.is_finished());
+    bench.show_deleted(&["uid-7", "uid-1"]);
+    settle().await;
+    assert!(!other.is_finished());
+    let ended = call.await.unwrap();
+    assert_eq!(ended.closes, None);
+    let text = text(&ended);
+    assert!(
+        text.starts_with("status: rejected") && text.contains("deleted"),
+        "{text}"
+    );
+    // Asked again it is another one, with another uid.
+    bench.desk.store.kept.lock().unwrap().remove(&name);
+    bench.ask("d.example", "why").await;
+    let (again, _) = bench.ask("b.example", "why").await;
+    settle().await;
+    assert!(!again.is_finished());
+}

@@ -45,6 +45,8 @@ pub struct Life {
     world: World,
     /// What the Bottle declares; none while it can't be.
     declared: Option<Config>,
+    /// What it declared when the ConfigMap was last made of it.
+    kept: Option<Config>,
     /// Every ConfigMap that was written, with what it has to be.
     shots: Vec<Shot>,
     mounted: Option<usize>,
@@ -62,6 +64,7 @@ impl Life {
         let mut life = Self {
             world: World::new(BOTTLE),
             declared: None,
+            kept: None,
             shots: Vec::new(),
             mounted: None,
             enforced: None,

@@ -36,7 +36,7 @@ pub struct Fate {
 pub struct Expected {
     /// By uid.
     pub fates: BTreeMap<String, Fate>,
-    /// The effective config; none while the Bottle can't be.
+    /// The effective config; none while the Bottle has never been.
     pub config: Option<Config>,
     /// Uids of the grants in it.
     pub grants: BTreeSet<String>,
@@ -44,7 +44,10 @@ pub struct Expected {
 
 /// What the oracle looks at besides the proposals.
 pub struct Sight<'a> {
+    /// None while the Bottle is invalid.
     pub declared: Option<&'a Config>,
+    /// What the stored ConfigMap was made of.
+    pub kept: Option<&'a Config>,
     pub bottle_uid: &'a str,
     /// When each question, by uid, was first shown to reviewers.
     pub shown: &'a BTreeMap<String, Timestamp>,
@@ -182,8 +185,25 @@ pub fn expect(proposals: &[Proposal], sight: &Sight<'_>) -> Expected {
         };
         expected.fates.insert(uid(one), Fate { phase, owed: None });
     }
-    expected.config = config;
+    // An invalid Bottle goes on with what it was, less what has ended.
+    expected.config = config.or_else(|| {
+        let mut kept = sight.kept?.clone();
+        for one in granted_in_order(proposals, &expected.grants) {
+            let (base, new) = files(one);
+            kept = kept.with(&base, &new).unwrap_or(kept);
+        }
+        Some(kept)
+    });
     expected
+}
+
+fn granted_in_order<'a>(proposals: &'a [Proposal], grants: &BTreeSet<String>) -> Vec<&'a Proposal> {
+    let mut granted: Vec<_> = proposals
+        .iter()
+        .filter(|one| grants.contains(&uid(one)))
+        .collect();
+    granted.sort_by_key(|one| sequence(one));
+    granted
 }
 
 fn files(proposal: &Proposal) -> (File, File) {
@@ -196,7 +216,6 @@ fn next(proposal: &Proposal, config: Option<&Config>, sight: &Sight<'_>) -> Phas
     let spec = &proposal.spec;
     let (base, new) = files(proposal);
     let fits = config.map(|config| config.with(&base, &new).is_some());
-    let routes = spec.tool == Tool::CredProxyBlock;
     let stored = phase(proposal).unwrap_or(Phase::Pending);
     if !open(Some(stored)) {
         return stored;
@@ -220,14 +239,15 @@ fn next(proposal: &Proposal, config: Option<&Config>, sight: &Sight<'_>) -> Phas
             let revoked = spec.decision == Decision::Revoked;
             match (&new, fits) {
                 // No images are built here, which nobody can say of a Bottle that is not valid.
-                (File::Image, _) if config.is_none() => Phase::Pending,
                 (File::Image, _) if revoked => Phase::Rejected,
+                (File::Image, _) if config.is_none() => Phase::Pending,
                 (File::Image, _) => Phase::Failed,
                 // A person's slip waits for its correction, unless the person gives it up.
                 (File::Unreadable, _) if spec.final_file.is_some() && revoked => Phase::Rejected,
                 (File::Unreadable, _) if spec.final_file.is_some() => Phase::Pending,
                 (File::Unreadable, _) => Phase::Failed,
-                (_, None) if routes && !granted(stored) => Phase::Pending,
+                (_, None) if revoked && !granted(stored) => Phase::Rejected,
+                (_, None) if !granted(stored) => Phase::Pending,
                 (_, Some(false)) if revoked => Phase::Rejected,
                 (_, Some(false)) if !ended(proposal, sight) || !granted(stored) => {
                     Phase::Conflicted

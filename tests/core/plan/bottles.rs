@@ -3,7 +3,7 @@
 use super::world::{BOTTLE, World, name};
 use crate::golden;
 use bot_bottle::{
-    api::{BottleClass, BottlePhase, OperatingMode},
+    api::{BottleClass, BottlePhase, Decision, OperatingMode},
     names,
     plan::Action,
     yaml,
@@ -265,6 +265,95 @@ fn a_running_bottle_keeps_its_last_good_config_when_its_spec_becomes_invalid() {
         (pod, config_map)
     );
     assert_eq!(world.ready().1, "InvalidAllowlist");
+}
+
+#[test]
+fn grants_end_while_the_bottle_is_invalid_and_approvals_wait() {
+    let mut world = World::running();
+    world.ask_for("one", "one.example.com");
+    world.approve_and_enforce("one");
+    world.ask_for("two", "two.example.com");
+    world.settle();
+    let pod = world.pod.clone();
+    world.bottle.spec.allowlist = vec!["https://broken".into()];
+    world.settle();
+    assert_eq!(world.ready().1, "InvalidAllowlist");
+    assert!(
+        world
+            .ready()
+            .2
+            .contains("what was last valid stays in force"),
+        "{}",
+        world.ready().2
+    );
+
+    world.decide("one", Decision::Revoked);
+    world.settle();
+    let listed = world.file(names::file::ALLOWLIST);
+    assert!(!listed.contains("one.example.com"), "{listed}");
+    assert!(listed.contains("api.example.com"), "{listed}");
+    assert!(
+        world
+            .pod
+            .as_ref()
+            .is_some_and(|now| now.spec == pod.as_ref().unwrap().spec)
+    );
+    world.sidecar_enforces();
+    world.sidecar_answers("one");
+
+    world.decide("two", Decision::Approved);
+    world.settle();
+    assert_eq!(world.phase("two"), "Pending");
+    assert!(world.plan().actions.is_empty());
+
+    // Corrected, it goes on as it declares now.
+    world.bottle.spec.allowlist = vec!["new.example.com".into()];
+    world.settle();
+    assert_eq!(
+        world.file(names::file::ALLOWLIST),
+        "new.example.com\ntwo.example.com\n"
+    );
+}
+
+#[test]
+fn a_grant_that_is_deleted_or_expires_ends_while_the_bottle_is_invalid() {
+    for delete in [true, false] {
+        let mut world = World::running();
+        world.ask_for("one", "one.example.com");
+        world.approve_and_enforce("one");
+        world.proposal("one").spec.expires_at = world
+            .now
+            .checked_add(jiff::SignedDuration::from_secs(60))
+            .ok();
+        world.bottle.spec.allowlist = vec!["https://broken".into()];
+        world.settle();
+        assert!(
+            world
+                .file(names::file::ALLOWLIST)
+                .contains("one.example.com")
+        );
+        if delete {
+            world.proposals.clear();
+        } else {
+            world.wait(61);
+        }
+        world.settle();
+        assert_eq!(
+            world.file(names::file::ALLOWLIST),
+            "api.example.com\n.docs.example.org\n"
+        );
+    }
+}
+
+#[test]
+fn an_invalid_bottle_of_an_older_operator_keeps_its_config_untouched() {
+    let mut world = World::running();
+    let data = world.config_map.as_mut().unwrap().data.as_mut().unwrap();
+    data.remove(names::file::DECLARED);
+    let before = world.config_map.clone();
+    world.bottle.spec.allowlist = vec!["https://broken".into()];
+    world.settle();
+    assert_eq!(world.config_map, before);
 }
 
 #[test]

@@ -205,3 +205,35 @@ fn an_approval_that_is_taken_back_while_its_final_file_is_invalid_is_answered() 
     assert_eq!(world.phase("slip"), "Rejected");
     assert_eq!(decisions(&world).decisions[0].status.as_str(), "rejected");
 }
+
+#[test]
+fn the_sidecar_is_told_of_a_question_that_was_deleted_and_the_pod_is_touched_once_for_it() {
+    let mut world = World::running();
+    for name in ["one", "two"] {
+        world.ask_for(name, &format!("{name}.example.net"));
+    }
+    world.settle();
+    assert_eq!(decisions(&world).open, ["uid-of-one", "uid-of-two"]);
+    world
+        .proposals
+        .retain(|one| one.metadata.name.as_deref() != Some("one"));
+    let done = world.settle();
+    assert!(done.contains(&"TouchPod".to_owned()), "{done:?}");
+    assert_eq!(decisions(&world).open, ["uid-of-two"]);
+    assert_eq!(decisions(&world).deleted, ["uid-of-one"]);
+    world.wait(3_601);
+    world.settle();
+    assert_eq!(
+        decisions(&world).deleted,
+        ["uid-of-one"],
+        "it may have been seen by nobody yet"
+    );
+    // What is answered is open no more, and was not deleted.
+    world.decide("two", Decision::Rejected);
+    world.settle();
+    world.sidecar_answers("two");
+    world.settle();
+    let told = decisions(&world);
+    assert_eq!((told.open.len(), told.deleted.len()), (0, 1));
+    assert!(world.plan().actions.is_empty());
+}

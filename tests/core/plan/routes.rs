@@ -224,7 +224,8 @@ fn an_approval_of_an_undeclared_secret_waits_until_the_bottle_declares_it() {
         "UndeclaredSecret"
     );
     assert_eq!(world.paths(), ["/forge/", "/old/"]);
-    assert!(!world.file(names::file::DECISIONS).contains(ASKED));
+    let decided = format!("\"proposal\": \"{ASKED}\"");
+    assert!(!world.file(names::file::DECISIONS).contains(&decided));
     assert!(world.plan().actions.is_empty());
     let secret = bot_bottle::yaml::from_str("{secretName: tokens, key: missing}").unwrap();
     world.bottle.spec.secrets.insert("MISSING".into(), secret);

@@ -22,7 +22,7 @@ fn view(allowlist: &str, decisions: Vec<Decided>) -> Arc<View> {
     };
     let mut view = View::new(Some(files), "h".to_owned()).with_decisions(Decisions {
         decisions,
-        limits: None,
+        ..Decisions::default()
     });
     view.enforced = true;
     Arc::new(view)

@@ -61,7 +61,7 @@ impl Store for FakeStore {
             ended: false,
         };
         kept.insert(proposal.name.clone(), new);
-        Ok(Put::New(String::new()))
+        Ok(Put::New(format!("uid-{}", kept.len())))
     }
 
     async fn ask_again(
@@ -93,7 +93,7 @@ pub fn view(allowlist: &str, decisions: Vec<Decided>, enforced: bool) -> Arc<Vie
     };
     let decisions = Decisions {
         decisions,
-        limits: None,
+        ..Decisions::default()
     };
     let mut view = View::new(Some(files), allowlist.to_owned()).with_decisions(decisions);
     view.enforced = enforced;
@@ -119,6 +119,13 @@ impl Bench {
         self.view
             .send(view(allowlist, decisions, enforced))
             .unwrap();
+    }
+
+    /// The uids of questions that were deleted.
+    pub fn show_deleted(&self, uids: &[&str]) {
+        let mut view = View::clone(&self.desk.view());
+        view.deleted = uids.iter().map(ToString::to_string).collect();
+        self.view.send(Arc::new(view)).unwrap();
     }
 
     pub fn question(&self, allowlist: &str, why: &str) -> Question {

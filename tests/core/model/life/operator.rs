@@ -29,6 +29,7 @@ impl Life {
             &self.world.proposals,
             &Sight {
                 declared: self.declared.as_ref(),
+                kept: self.kept.as_ref(),
                 bottle_uid: self.world.bottle.metadata.uid.as_deref().unwrap(),
                 shown: &shown,
                 now: self.world.now,
@@ -184,7 +185,7 @@ impl Life {
         else {
             return;
         };
-        let in_force = self.declared.is_some()
+        let in_force = self.kept.is_some()
             && sidecar.enforced_hash == Some(self.world.file(names::file::HASH));
         for proposal in &self.world.proposals {
             let phase = proposal.status.as_ref().and_then(|status| status.phase);
@@ -211,6 +212,9 @@ impl Life {
             }
             Action::CreateConfigMap(made) | Action::ApplyConfigMap(made) => {
                 self.shots.push(Shot::of(made, expected.grants.clone()));
+                if self.declared.is_some() {
+                    self.kept.clone_from(&self.declared);
+                }
             }
             Action::DeleteProposal { name, .. } => {
                 let uid = oracle::uid(self.world.proposal(name));
