@@ -162,21 +162,14 @@ impl Caches {
         self.pods.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// The pods of a namespace that build or try images, and the images that were built there and have run, by the
-    /// name of the pod that built them.
-    pub fn builds(&self, namespace: &str) -> (Vec<Arc<Pod>>, BTreeMap<String, String>) {
-        let here = |object: Option<String>| object.as_deref() == Some(namespace);
-        let pods = self.pods.state().into_iter();
-        let pods = pods.filter(|pod| {
-            let role = |role| builds::has_role(pod, role);
-            here(pod.namespace()) && (role(names::ROLE_BUILD) || role(names::ROLE_PROBE))
-        });
+    /// The images that were built in a namespace and have run, by the name of the pod that built them.
+    pub fn built(&self, namespace: &str) -> BTreeMap<String, String> {
         let proposals = self.proposals.state().into_iter();
-        let known = proposals
+        proposals
             .filter_map(|guard| guard.0.clone().ok())
-            .filter(|proposal| here(proposal.namespace()))
-            .filter_map(|proposal| builds::brought(&proposal));
-        (pods.collect(), known.collect())
+            .filter(|proposal| proposal.namespace().as_deref() == Some(namespace))
+            .filter_map(|proposal| builds::brought(&proposal))
+            .collect()
     }
 
     /// The ConfigMap of that name.

@@ -8,7 +8,10 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt as _};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Owned copies of what [`Observed`] borrows.
 pub struct Seen {
@@ -44,11 +47,23 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     let name = bottle.name_any();
     let object = names::object_name(&name);
     let proposals = context.caches.proposals_of(&namespace, &name);
-    // Looked for in the whole cache, so only for the few bottles that it matters to.
-    let (helpers, known) = if proposals.iter().any(builds::concerns) {
-        context.caches.builds(&namespace)
+    // Two proposals may have one build.
+    let built: BTreeSet<_> = proposals.iter().filter_map(builds::pod_of).collect();
+    let helpers = built
+        .into_iter()
+        .chain(
+            proposals
+                .iter()
+                .any(builds::concerns)
+                .then(|| names::probe_name(&name)),
+        )
+        .filter_map(|pod| context.caches.pod(&namespace, &pod))
+        .collect();
+    // Looked for in the whole cache, so only when a build is about to begin.
+    let known = if proposals.iter().any(builds::begins) {
+        context.caches.built(&namespace)
     } else {
-        Default::default()
+        BTreeMap::new()
     };
     let seen = Seen {
         class: bottle

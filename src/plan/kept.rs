@@ -49,7 +49,7 @@ pub fn read(config_map: &ConfigMap) -> Option<Today> {
         allowlist: Allowlist::parse_declared(&stored.allowlist).ok()?,
         routes: Routes::parse_declared(&stored.routes).ok()?,
         secrets: secrets.collect::<Option<_>>()?,
-        // The image stays as it is.
+        // The stored ConfigMap's own Dockerfile stays, and so does the pod.
         ..Today::default()
     })
 }

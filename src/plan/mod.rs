@@ -80,7 +80,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let spec = scope::validate(bottle, seen.class, seen.settings);
     let stored = owned(bottle, seen.config_map);
     let kept = stored.and_then(kept::read);
-    let declared = spec.as_ref().ok().map(|spec| &spec.declared);
+    let declared = spec.as_ref().map(|spec| &spec.declared).ok();
     let work = spec
         .as_ref()
         .ok()
@@ -99,8 +99,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
     let result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
-        let decided = (progressed.as_slice(), told.clone());
-        effective(bottle, spec, seen, decided, work.as_ref(), now)
+        let work = work.as_ref();
+        effective(bottle, spec, seen, &progressed, told.clone(), work, now)
     });
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
@@ -198,7 +198,8 @@ fn effective(
     bottle: &Bottle,
     spec: &Spec,
     seen: Observed<'_>,
-    (progressed, decisions): (&[Progress], Decisions),
+    progressed: &[Progress],
+    decisions: Decisions,
     work: Option<&builds::Work<'_>>,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {

@@ -7,7 +7,7 @@ mod seen;
 
 use super::{Action, Observed, owned, scope::Spec, settings::Builds};
 use crate::{
-    api::{Bottle, Build, BuildStage, Decision, Proposal, ProposalStatus, Tool},
+    api::{Bottle, Build, BuildStage, Decision, Proposal, ProposalPhase, ProposalStatus, Tool},
     config::hex,
     names,
     proposal::{
@@ -40,6 +40,23 @@ pub struct Around<'a> {
 /// Whether [`Around`] matters to a bottle with this proposal.
 pub fn concerns(proposal: &Proposal) -> bool {
     proposal.spec.tool == Tool::CapabilityBlock && proposal.spec.decision != Decision::Pending
+}
+
+/// Whether what was built before matters to this proposal: it has no image yet.
+pub fn begins(proposal: &Proposal) -> bool {
+    let status = proposal.status.as_ref();
+    let phase = status.and_then(|status| status.phase);
+    let open = matches!(
+        phase,
+        None | Some(ProposalPhase::Pending | ProposalPhase::Applying)
+    );
+    let image = stored(status).and_then(|build| build.image.as_ref());
+    concerns(proposal) && open && image.is_none()
+}
+
+/// The pod that builds for this proposal.
+pub fn pod_of(proposal: &Proposal) -> Option<String> {
+    stored(proposal.status.as_ref()).map(|build| build.pod.clone())
 }
 
 /// The image that a proposal's build has brought, when it was seen to run.

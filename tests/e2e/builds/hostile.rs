@@ -32,6 +32,31 @@ fn a_hostile_step_gets_nowhere_whatever_uid_it_takes() {
     assert!(lines("shut ") >= 45, "{log}");
     // It can take any uid: that is what does not help.
     assert!(!log.contains("is-not-to-be-had"), "{log}");
+    // And its pod holds nothing that it could have found.
+    let pod = namespace.field(&proposal, ".status.build.pod");
+    let spec = namespace.kubectl(["get", "pod", &pod, "-o", "json"]).good();
+    let pod: serde_json::Value = serde_json::from_str(&spec).unwrap();
+    assert!(!spec.contains("serviceAccountToken"), "{spec}");
+    let init = pod["spec"]["initContainers"].as_array().unwrap();
+    let build = init.iter().find(|one| one["name"] == "build").unwrap();
+    assert_eq!(build["securityContext"]["allowPrivilegeEscalation"], false);
+    assert!(!build.to_string().contains("NET_"), "{build}");
+    // Nobody but the operator makes or changes such a pod.
+    let forged = spec.replace(
+        pod["metadata"]["name"].as_str().unwrap(),
+        "build-0123456789abcdef-bottle",
+    );
+    let edit = ["--as=eve", "--as-group=system:masters", "create", "-f", "-"];
+    let said = run(
+        "kubectl",
+        [&["-n", namespace.name.as_str()][..], &edit].concat(),
+        &forged,
+    )
+    .bad();
+    assert!(
+        said.contains("only the operator writes the objects of a bottle"),
+        "{said}"
+    );
     // What it tried is open from a pod without our wall.
     let control = [
         "run",
@@ -61,38 +86,6 @@ fn a_hostile_step_gets_nowhere_whatever_uid_it_takes() {
     for target in targets() {
         assert!(open.contains(&format!("open uid-1000 {target}")), "{open}");
     }
-}
-
-#[test]
-fn the_builds_pod_has_no_token_and_its_step_no_secret() {
-    let namespace = Namespace::new();
-    let bottle = bottle(&namespace);
-    let proposal = approved(&bottle, &with("RUN busybox true"));
-    becomes(&bottle, &proposal, "Enforced");
-    let pod = namespace.field(&proposal, ".status.build.pod");
-    let spec = namespace.kubectl(["get", "pod", &pod, "-o", "json"]).good();
-    let pod: serde_json::Value = serde_json::from_str(&spec).unwrap();
-    assert!(!spec.contains("serviceAccountToken"), "{spec}");
-    let init = pod["spec"]["initContainers"].as_array().unwrap();
-    let build = init.iter().find(|one| one["name"] == "build").unwrap();
-    assert_eq!(build["securityContext"]["allowPrivilegeEscalation"], false);
-    assert!(!build.to_string().contains("NET_"), "{build}");
-    // Nobody but the operator makes or changes such a pod.
-    let forged = spec.replace(
-        pod["metadata"]["name"].as_str().unwrap(),
-        "build-0123456789abcdef-bottle",
-    );
-    let edit = ["--as=eve", "--as-group=system:masters", "create", "-f", "-"];
-    let said = run(
-        "kubectl",
-        [&["-n", namespace.name.as_str()][..], &edit].concat(),
-        &forged,
-    )
-    .bad();
-    assert!(
-        said.contains("only the operator writes the objects of a bottle"),
-        "{said}"
-    );
 }
 
 #[test]

@@ -56,6 +56,13 @@ spec:
         name: "demo".into(),
     };
     agent_runs(&bottle);
+    eventually("the agent's container is known", PATIENCE, || {
+        if container(&bottle).is_empty() {
+            Err(String::new())
+        } else {
+            Ok(())
+        }
+    });
     bottle
 }
 
