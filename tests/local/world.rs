@@ -135,6 +135,8 @@ impl World {
     pub fn job(&self, script: &str) -> PathBuf {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
         let workspace = self.workspace();
+        // A bottle that was deleted took its own along.
+        fs::create_dir_all(&workspace).unwrap();
         let draft = workspace.join(format!("{number}.draft"));
         fs::write(&draft, script).unwrap();
         fs::rename(&draft, workspace.join(format!("{number}.job"))).unwrap();

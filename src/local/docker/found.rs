@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{
     local::{Error, place::Place, record::Record},
-    names,
+    names::{self, container},
 };
 use bollard::{
-    models::ContainerSummaryStateEnum,
+    models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{
         ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
         RemoveVolumeOptionsBuilder,
@@ -59,20 +59,17 @@ pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), D
         .list_containers(Some(options))
         .await
         .map_err(DockerError::asked("list containers"))?;
-    let removed = found.iter().filter_map(|one| one.id.as_deref()).map(|id| {
-        let options = RemoveContainerOptionsBuilder::new()
-            .force(true)
-            .v(true)
-            .build();
-        async move {
-            match daemon.docker.remove_container(id, Some(options)).await {
-                // Being removed already (409), or gone.
-                Err(error) if is_missing(&error) || is_busy(&error) => Ok(()),
-                other => other.map_err(DockerError::asked("remove a container")),
-            }
-        }
-    });
-    try_join_all(removed).await?;
+    // Those that have joined the network first: Podman removes nothing on which others depend.
+    let is_holder = |one: &&ContainerSummary| {
+        let labels = one.labels.as_ref();
+        let role = labels.and_then(|labels| labels.get(names::LABEL_CONTAINER));
+        role.is_some_and(|role| role == container::PREPARE)
+    };
+    let (holders, others): (Vec<_>, Vec<_>) = found.iter().partition(is_holder);
+    for group in [others, holders] {
+        let ids = group.into_iter().filter_map(|one| one.id.as_deref());
+        try_join_all(ids.map(|id| remove_container(daemon, id))).await?;
+    }
     let options = ListVolumesOptionsBuilder::new()
         .filters(&labelled(id))
         .build();
@@ -98,6 +95,18 @@ pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), D
         }
     }
     Ok(())
+}
+
+async fn remove_container(daemon: &Daemon, id: &str) -> Result<(), DockerError> {
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
+    match daemon.docker.remove_container(id, Some(options)).await {
+        // Gone, or being removed already (409).
+        Err(error) if is_missing(&error) || is_busy(&error) => Ok(()),
+        other => other.map_err(DockerError::asked("remove a container")),
+    }
 }
 
 fn is_busy(error: &bollard::errors::Error) -> bool {
