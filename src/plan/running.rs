@@ -121,7 +121,6 @@ pub fn decide(
                 why,
             });
         }
-        Some(_) => plan.wait(now),
         None if agent_image(seen) == Some(&spec.image) => {}
         None if now_or_never => {
             plan.standing = Standing::Moving;
@@ -129,7 +128,7 @@ pub fn decide(
                 image: spec.image.clone(),
             });
         }
-        None => plan.wait(now),
+        Some(_) | None => plan.wait(now),
     }
     if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)
     {

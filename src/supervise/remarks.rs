@@ -99,8 +99,8 @@ mod tests {
         }
     }
 
-    fn lines(text: &str) -> Option<Vec<String>> {
-        Some(text.lines().map(str::to_owned).collect())
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
     }
 
     fn start(state: &Path) -> (watch::Sender<Option<Vec<String>>>, Arc<FakeStatus>) {
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(Value::from(cleared), json!({"settings": null}));
         let (sender, status) = start(state.path());
         sleep(PAUSE.1).await;
-        sender.send_replace(lines(""));
+        sender.send_replace(Some(lines("")));
         sleep(PAUSE.1).await;
         assert!(status.0.lock().unwrap().is_empty());
         // The sidecar starts again in the same pod: what was told still holds.
@@ -130,7 +130,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (sender, status) = start(state.path());
         for text in ["Drifted: a", "Drifted: a", ""] {
-            sender.send_replace(lines(text));
+            sender.send_replace(Some(lines(text)));
             sleep(PAUSE.1).await;
         }
         let merged = status.0.lock().unwrap().clone();
@@ -143,7 +143,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (sender, status) = start(state.path());
         for number in 0..3600 {
-            sender.send_replace(lines(&format!("Other: {number}")));
+            sender.send_replace(Some(lines(&format!("Other: {number}"))));
             sleep(Duration::from_secs(1)).await;
         }
         let merged = status.0.lock().unwrap().len();
