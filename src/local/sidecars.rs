@@ -162,10 +162,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         snapshots: config_directory::watch(&config)?,
         state: state.clone(),
         resolver: Arc::new(resolver(&record)?),
-        limits: egress::Limits {
-            drain: DRAIN,
-            ..egress::Limits::default()
-        },
+        limits: limits(),
         mark: None,
     };
     let listener = listen(listeners.egress).map_err(started("egress"))?;
@@ -185,10 +182,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             tls: cred_proxy::Tls::new(None).map_err(cred_proxy::Error::from)?,
         },
         limits: cred_proxy::Limits {
-            serving: egress::Limits {
-                drain: DRAIN,
-                ..egress::Limits::default()
-            },
+            serving: limits(),
             ..cred_proxy::Limits::default()
         },
     };
@@ -246,6 +240,13 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         ));
     }
     Ok(tasks)
+}
+
+fn limits() -> egress::Limits {
+    egress::Limits {
+        drain: DRAIN,
+        ..egress::Limits::default()
+    }
 }
 
 fn resolver(record: &Record) -> Result<egress::Dns, Error> {
