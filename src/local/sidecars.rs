@@ -188,10 +188,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             tls: cred_proxy::Tls::new(None).map_err(cred_proxy::Error::from)?,
         },
         limits: cred_proxy::Limits {
-            serving: egress::Limits {
-                drain: DRAIN,
-                ..egress::Limits::default()
-            },
+            serving: limits(),
             ..cred_proxy::Limits::default()
         },
     };
@@ -249,6 +246,13 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         ));
     }
     Ok(tasks)
+}
+
+fn limits() -> egress::Limits {
+    egress::Limits {
+        drain: DRAIN,
+        ..egress::Limits::default()
+    }
 }
 
 fn resolver(record: &Record) -> Result<egress::Dns, Error> {
