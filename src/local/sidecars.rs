@@ -139,13 +139,6 @@ fn run(parts: Parts, started: &Sender<Result<(), Error>>) {
     runtime.shutdown_background();
 }
 
-fn limits() -> egress::Limits {
-    egress::Limits {
-        drain: DRAIN,
-        ..egress::Limits::default()
-    }
-}
-
 /// Starts the servers and the reporter.
 fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
     let Parts {
