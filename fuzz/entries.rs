@@ -37,7 +37,7 @@ pub fn body(bytes: &[u8]) {
             assert!([-32700, -32600, -32602].contains(&error.code), "{error:?}");
             assert_eq!(answered(None, &Err(error))["id"], Value::Null);
         }
-        Ok(Message::Silent) => {}
+        Ok(Message::Silent | Message::Remarks(_)) => {}
         Ok(Message::Request(request)) => {
             let text = rpc::response(Some(&request.id), &Ok(Value::Null));
             assert_eq!(

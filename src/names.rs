@@ -19,6 +19,12 @@ pub const LABEL_BOTTLE: &str = "bot-bottle.dev/bottle";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Kubernetes' recommended label for the name of the application.
 pub const LABEL_NAME: &str = "app.kubernetes.io/name";
+/// Label on pods beside the bottle's own: what they are for.
+pub const LABEL_ROLE: &str = "bot-bottle.dev/role";
+/// Value of [`LABEL_ROLE`] on a pod that builds an image.
+pub const ROLE_BUILD: &str = "build";
+/// Value of [`LABEL_ROLE`] on a pod that tries an image.
+pub const ROLE_PROBE: &str = "probe";
 /// Value of [`LABEL_NAME`] on a bottle's objects.
 pub const APP_NAME: &str = "bottle";
 
@@ -28,6 +34,8 @@ pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
 /// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
 pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
+/// Annotation on a pod that builds: the Dockerfile, mounted as a file.
+pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -53,6 +61,17 @@ pub fn object_name(bottle: &str) -> String {
     format!("{bottle}-bottle")
 }
 
+/// Name of the pod that builds what `key` stands for. It ends as a bottle's pod does: the chart's policy lets only
+/// those into a pod of that name who may debug a bottle.
+pub fn build_name(key: &str) -> String {
+    object_name(&format!("build-{key}"))
+}
+
+/// Name of the pod that tries an image on the bottle's node.
+pub fn probe_name(bottle: &str) -> String {
+    format!("{bottle}-probe")
+}
+
 /// Longest Bottle name: what is left of a 63 character pod host name, `-` and 12 hex digits of a Proposal apart.
 pub const BOTTLE_NAME_MAX: usize = 48;
 
@@ -68,6 +87,18 @@ pub mod container {
     pub const CRED_PROXY: &str = "cred-proxy";
     /// The agent itself, under `seal`.
     pub const AGENT: &str = "agent";
+    /// Of a build: pulls a base image, before anything of the Dockerfile runs; a number follows.
+    pub const PULL: &str = "pull";
+    /// Of a build: lays its lock.
+    pub const LOCK: &str = "lock";
+    /// Of a build: runs the Dockerfile.
+    pub const BUILD: &str = "build";
+    /// Of a build: pushes the image, after everything of the Dockerfile has ended.
+    pub const PUSH: &str = "push";
+    /// Of a trial: hands `seal` over.
+    pub const SHARE: &str = "share";
+    /// Of a trial: looks for the agent's command.
+    pub const PROBE: &str = "probe";
 }
 
 /// Ports on the pod's loopback.
@@ -110,6 +141,8 @@ pub mod path {
     pub const CA: &str = "/run/bottle/ca";
     /// That file.
     pub const CA_BUNDLE: &str = "/run/bottle/ca/ca.crt";
+    /// The image's certificates and those, in the agent's container; `seal` writes it.
+    pub const AUTHORITIES: &str = "/bottle/home/.bottle/ca-bundle.crt";
     /// Memory volume that `supervise` and the engine Pipelock share: its config, and `supervise` as its keeper.
     pub const PIPELOCK: &str = "/run/bottle/pipelock";
     /// `supervise` in it.
@@ -128,6 +161,12 @@ pub mod path {
     pub const HOME: &str = "/bottle/home";
     /// The agent's workspace, unless the Bottle mounts it elsewhere.
     pub const WORKSPACE: &str = "/bottle/workspace";
+    /// A build's own directory.
+    pub const BUILD: &str = "/build";
+    /// The Dockerfile in a build.
+    pub const DOCKERFILE: &str = "/run/bottle/dockerfile/Dockerfile";
+    /// Credentials for a registry, as `config.json`.
+    pub const REGISTRY: &str = "/run/bottle/registry";
     /// Outside Kubernetes, in the container `supervise`: where the socket is on which questions are kept.
     pub const STORE: &str = "/run/bottle/store";
     /// That socket.
@@ -152,6 +191,8 @@ pub mod file {
     pub const DECISIONS: &str = "decisions.json";
     /// `seal`'s instructions, secrets as `${SECRET:NAME}`.
     pub const SEAL: &str = "seal.json";
+    /// The last part of [`AUTHORITIES`](super::path::AUTHORITIES).
+    pub const AUTHORITIES: &str = "ca-bundle.crt";
     /// What the Bottle and its class declared when they were last valid; for the operator alone.
     pub const DECLARED: &str = "declared.json";
     /// Hash of the enforced files.
@@ -164,6 +205,8 @@ pub mod mcp {
     pub const SERVER_INFO_NAME: &str = "claude-bottle-supervise";
     /// The entry's name in an agent's settings.
     pub const SERVER: &str = "supervise";
+    /// Notification by which `seal` tells what happened to the agent's settings: `{"lines": ["Word: sentence"]}`.
+    pub const REMARKS: &str = "notifications/bot-bottle/settings";
     /// The URL that an agent's settings carry.
     pub const URL: &str = "http://supervise:9100/";
 }
@@ -174,6 +217,18 @@ pub mod env {
     pub const BOTTLE_SLUG: &str = "SUPERVISE_BOTTLE_SLUG";
     /// The Bottle's uid; with it the Kubernetes store is used, without it the queue directory.
     pub const BOTTLE_UID: &str = "SUPERVISE_BOTTLE_UID";
+    /// Variables of the agent that name a whole bundle of certificate authorities: OpenSSL and what asks its variable
+    /// (Codex, Go, Python), curl, Python's requests and pip, git, cargo, the AWS tools, Deno.
+    pub const AUTHORITIES: [&str; 8] = [
+        "SSL_CERT_FILE",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "PIP_CERT",
+        "GIT_SSL_CAINFO",
+        "CARGO_HTTP_CAINFO",
+        "AWS_CA_BUNDLE",
+        "DENO_CERT",
+    ];
     /// The Bottle's namespace.
     pub const NAMESPACE: &str = "SUPERVISE_NAMESPACE";
     /// The socket on which questions are kept, where there is no API server.
@@ -185,6 +240,9 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// Packets with this mark may leave a build's pod; only who has NET_ADMIN can set it.
+pub const BUILD_MARK: u32 = 0x000b_0771;
 
 /// Reason of the Event about a new question; people who named a webhook get the same words there.
 pub const NOTICE_PENDING: &str = "ProposalPending";

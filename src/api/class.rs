@@ -17,11 +17,19 @@ use std::collections::BTreeMap;
     plural = "bottleclasses",
     shortname = "btc",
     category = "bot-bottle",
+    status = "BottleClassStatus",
     derive = "PartialEq",
     derive = "Default",
     doc = "Defaults that many bottles share: image, MCP servers, hosts. Cluster-wide, for administrators.",
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.agent.kind"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.agent.image"),
+    printcolumn(name = "Bottles", type_ = "integer", json_path = ".status.bottles"),
+    printcolumn(
+        name = "Updated",
+        type_ = "integer",
+        json_path = ".status.updated",
+        description = "Bottles that are as the class wants them"
+    ),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -35,6 +43,11 @@ pub struct BottleClassSpec {
     /// Whether the agents can ask for changes over MCP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervise: Option<bool>,
+    /// How many per cent of the class' bottles may lose their running agent at a time for a change of the class; at
+    /// least one. Default 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub roll_percent: Option<u8>,
     /// MCP servers, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::map_of::<McpServer>")]
@@ -67,4 +80,21 @@ pub struct BottleClassSpec {
     /// Harmless parts of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
+}
+
+/// How far the class' last change has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BottleClassStatus {
+    /// The generation of the spec that this is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Bottles that name the class.
+    pub bottles: u32,
+    /// Those that are as the class wants them.
+    pub updated: u32,
+    /// Those whose agent is starting anew.
+    pub rolling: u32,
+    /// Those that still have the old settings.
+    pub waiting: u32,
 }

@@ -15,8 +15,8 @@ pub struct BottleStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, SettingsRendered, SecretsResolved, EgressLocked, ConfigEnforced, AgentFinished: each with a sentence
-    /// that says what to do.
+    /// Ready, SettingsRendered, SettingsIntact, SecretsResolved, EgressLocked, ConfigEnforced, AgentFinished, ImageBuilt:
+    /// each with a sentence that says what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions::<16>")]
     pub conditions: Vec<Condition>,
@@ -85,7 +85,7 @@ pub struct Sidecar {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub denials: Vec<Denial>,
-    /// What happened to the agent's settings files, in the agent's own words.
+    /// What happened to the agent's settings at its last start, in the agent's own words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::strings::<20, 512>")]
     pub settings: Vec<String>,

@@ -8,7 +8,7 @@ use crate::{
         place::Place,
         record::{Record, Runtime},
     },
-    names::container,
+    names::{self, container},
 };
 use clap_complete::ArgValueCandidates;
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
@@ -28,6 +28,9 @@ pub struct Options {
     /// Whose log: agent, supervise, egress, cred-proxy, prepare; on this machine agent, keeper (all sidecars), events.
     #[arg(short, long, default_value = container::AGENT)]
     container: String,
+    /// The log of the last image that was built for the bottle; it is there for ten minutes after its end.
+    #[arg(long, conflicts_with = "container")]
+    build: bool,
     /// Stay, and print what comes.
     #[arg(short, long)]
     follow: bool,
@@ -45,9 +48,19 @@ pub async fn logs(backend: &Backend, options: &Options) -> Result<(), Error> {
         Backend::Machine(machine) => file(machine, options).await,
         Backend::Cluster(cluster) => {
             let tail = options.tail.and_then(|lines| i64::try_from(lines).ok());
-            let log = cluster
-                .log(&options.name, &options.container, options.follow, tail)
-                .await?;
+            let (pod, container) = if options.build {
+                let pod = cluster.last_build(&options.name).await?;
+                let none = || {
+                    Error::Usage(format!(
+                        "no image of {} is being built, or was lately",
+                        options.name
+                    ))
+                };
+                (pod.ok_or_else(none)?, container::BUILD)
+            } else {
+                (names::object_name(&options.name), &*options.container)
+            };
+            let log = cluster.log(&pod, container, options.follow, tail).await?;
             let mut lines = pin!(log.lines());
             while let Some(line) = lines.try_next().await.map_err(Error::io("read the log"))? {
                 output::line(&sanitise(&line))?;
@@ -85,6 +98,9 @@ async fn container(place: &Place, record: &Record, options: &Options) -> Result<
 }
 
 async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
+    if options.build {
+        return Err(Error::Usage("no images are built on this machine".into()));
+    }
     let place = machine.place(&options.name)?;
     place.existing()?;
     let record = place.record()?;

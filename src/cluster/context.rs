@@ -1,6 +1,9 @@
 //! What every reconcile shares: the client, the caches, the operator's settings.
 
-use super::{caches::Caches, metrics::Metrics, notify::Notifier, tell::Teller, visible::Visible};
+use super::{
+    caches::Caches, metrics::Metrics, notify::Notifier, roll::Rolling, tell::Teller,
+    visible::Visible,
+};
 use crate::plan::settings::Settings;
 use kube::Client;
 use std::sync::Arc;
@@ -18,6 +21,8 @@ pub struct Context {
     pub(super) teller: Option<Teller>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) visible: Visible,
+    /// Shared by the loops: a class knows no namespaces.
+    pub(super) rolling: Arc<Rolling>,
     /// Whether the caches are filled. Many wait for this; a store's own `wait_until_ready` wakes only one of them.
     pub(super) filled: watch::Receiver<bool>,
 }

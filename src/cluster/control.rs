@@ -6,18 +6,14 @@ use super::{
     gone,
     metrics::{Metrics, Snapshot},
     notify::Notifier,
-    observe, shared,
+    observe, roll,
+    roll::Rolling,
+    shared,
     tell::Teller,
     visible::Visible,
     wake::{bottle_ref, wake},
 };
-use crate::{
-    api::Bottle,
-    names,
-    plan::{self, settings::Settings},
-    proposal::notice::Notice,
-    telemetry,
-};
+use crate::{api::Bottle, names, plan::settings::Settings, proposal::notice::Notice, telemetry};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::{
@@ -73,12 +69,15 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let scopes = Scope::of(&options.namespaces);
-    let loops = scopes
-        .iter()
-        .map(|scope| run_scope(client.clone(), scope, options.clone(), &ready));
+    let rolling = Arc::new(Rolling::default());
+    let loops = scopes.iter().map(|scope| {
+        let rolling = rolling.clone();
+        run_scope(client.clone(), scope, options.clone(), rolling, &ready)
+    });
     // Every step can be taken again by a successor, so nothing has to be waited for at the end.
     tokio::select! {
         ended = futures::future::try_join_all(loops) => ended.map(drop),
+        () = rolling.tell(&client) => Ok(()),
         () = shutdown => Ok(()),
     }
 }
@@ -87,6 +86,7 @@ async fn run_scope(
     client: Client,
     scope: &Scope,
     options: Options,
+    rolling: Arc<Rolling>,
     ready: &impl Fn(),
 ) -> Result<(), Error> {
     let (caches, feeds) = Caches::new(&client, scope);
@@ -100,6 +100,7 @@ async fn run_scope(
         teller: options.teller,
         metrics: options.metrics,
         visible: Visible::default(),
+        rolling,
         client: client.clone(),
     });
     let controller = Controller::new(scope.api::<Guarded>(&client), watcher::Config::default())
@@ -159,6 +160,9 @@ async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         }
     };
     if bottle.metadata.deletion_timestamp.is_some() {
+        context
+            .rolling
+            .forget(&bottle.namespace().unwrap_or_default(), &bottle.name_any());
         return Ok(Action::await_change());
     }
     let Some(seen) = observe::observe(&context, bottle) else {
@@ -199,7 +203,7 @@ async fn carry_out(
 ) -> Result<Action, Error> {
     let observed = seen.observed(context);
     let now = clock();
-    let plan = plan::plan(bottle, observed, now);
+    let plan = roll::plan(context, bottle, observed, now);
     for action in plan.actions {
         tracing::debug!(?action, "apply");
         apply::apply(context, bottle, observed.into(), action).await?;
@@ -231,6 +235,7 @@ fn after(
     match result {
         Err(controller::Error::ObjectNotFound(gone)) => {
             let namespace = gone.namespace.clone().unwrap_or_default();
+            context.rolling.forget(&namespace, &gone.name);
             tokio::spawn(
                 async move { gone::clean_up(&context, &namespace, &gone.name, clock).await },
             );

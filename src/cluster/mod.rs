@@ -11,6 +11,7 @@ pub mod lease;
 pub mod metrics;
 mod notify;
 mod observe;
+mod roll;
 mod scope;
 mod shared;
 pub mod tell;

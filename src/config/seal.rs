@@ -36,6 +36,9 @@ pub struct Instructions {
     /// Skills to put below HOME.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<Skill>,
+    /// A company's certificates, for programs that read one file of authorities only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<Authorities>,
     /// Failures in a row after which `seal` gives up: exits 0 with the real code as termination message.
     pub max_restarts: u32,
 }
@@ -91,6 +94,16 @@ pub struct Project {
     /// Those of them that a project can't get in front of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shielded: Vec<String>,
+}
+
+/// Authorities besides the image's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Authorities {
+    /// Mounted file with them.
+    pub extra: String,
+    /// Name of the file with the image's and these, in our own directory below HOME.
+    pub bundle: String,
 }
 
 /// A skill for the agent.

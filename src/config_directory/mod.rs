@@ -21,7 +21,9 @@ use tokio::sync::watch;
 
 pub use enforce::{Enforce, enforce_all};
 pub(crate) use state::replace;
-pub use state::{watch_denials, watch_state, write_denials, write_hash};
+pub use state::{
+    read_remarks, watch_denials, watch_state, write_denials, write_hash, write_remarks,
+};
 
 /// Largest file that is read: what a `ConfigMap` can hold.
 const MAX_FILE: u64 = 1 << 20;

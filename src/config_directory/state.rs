@@ -12,6 +12,8 @@ use tokio::sync::watch;
 const SUFFIX: &str = ".hash";
 /// The file of the last refusals.
 const DENIALS: &str = "denials.json";
+/// The file of what was said last about the agent's settings.
+const REMARKS: &str = "remarks.json";
 
 /// Says that `role` enforces `hash`. A reader sees the old file or the new one, nothing between.
 pub fn write_hash(directory: &Path, role: &str, hash: &str) -> Result<(), Error> {
@@ -21,6 +23,19 @@ pub fn write_hash(directory: &Path, role: &str, hash: &str) -> Result<(), Error>
 /// Says what egress refused last, newest first.
 pub fn write_denials(directory: &Path, denials: &[Denial]) -> Result<(), Error> {
     replace(directory, DENIALS, &denials::render(denials))
+}
+
+/// Remembers what was said last about the agent's settings, for as long as the pod lives.
+pub fn write_remarks(directory: &Path, lines: &[String]) -> Result<(), Error> {
+    // Strings: writing them can't fail.
+    let text = serde_json::to_string(lines).unwrap_or_default();
+    replace(directory, REMARKS, &text)
+}
+
+/// What was said last in this pod; none in a new one.
+pub fn read_remarks(directory: &Path) -> Option<Vec<String>> {
+    let text = super::read_file(&directory.join(REMARKS)).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// Writes a file of the directory; a reader sees the old one or the new one, nothing between.

@@ -53,6 +53,8 @@ pub fn settings(record: &Record) -> Settings {
         pull_policy: "Never".into(),
         deny: Vec::new(),
         pipelock: None,
+        builds: None,
+        images: std::collections::BTreeMap::new(),
         builtin,
     }
 }
@@ -136,6 +138,8 @@ impl Keeper<'_> {
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
                 settings,
+                builds: crate::plan::builds::Around::default(),
+                turn: true,
             };
             let plan = plan(&bottle, seen, now());
             if plan.actions.is_empty() {

@@ -8,9 +8,10 @@ use crate::{
         State, Waits,
         call::{Desk, Settings},
         connections::Limits,
-        denials,
         feed::{self, Sources},
-        report, server,
+        remarks::Remarks,
+        server,
+        told::Told,
     },
     telemetry::chain,
 };
@@ -22,7 +23,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// The sockets on which they serve.
@@ -165,6 +166,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             drain: DRAIN,
             ..egress::Limits::default()
         },
+        mark: None,
     };
     let listener = listen(listeners.egress).map_err(started("egress"))?;
     let stopped = stop.clone();
@@ -207,15 +209,21 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         queue: None,
         enforcers: enforcers.clone(),
     });
+    let settings = Remarks::open(&state);
     feed::report_own_hash(state, view.clone());
     let bottle = place.key().name.clone();
     let store = Arc::new(LocalStore::new(place, uid.clone()));
-    let (teller, news) = (Arc::clone(&store), view.clone());
-    let denials = refused.clone();
-    tasks.spawn(async move {
-        let enforced = report::run(&*teller, news, hashes, &enforcers);
-        futures::join!(enforced, denials::run(&*teller, denials));
-    });
+    let teller = Arc::clone(&store);
+    let remarks = watch::Sender::new(None);
+    let told = Told {
+        view: view.clone(),
+        hashes,
+        enforcers,
+        denials: refused.clone(),
+        remarks: settings,
+        said: remarks.subscribe(),
+    };
+    tasks.spawn(async move { told.tell(&*teller).await });
 
     if arguments.first().is_some_and(|role| role == "mcp") {
         let settings = Settings {
@@ -225,7 +233,11 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         };
         let listener = listen(listeners.supervise).map_err(started("supervise"))?;
         let desk = Desk::new(store, view, settings).with_denials(refused);
-        let state = Arc::new(State::new(desk, Waits::default()));
+        let state = State {
+            remarks,
+            ..State::new(desk, Waits::default())
+        };
+        let state = Arc::new(state);
         tasks.spawn(server::run(
             listener,
             state,

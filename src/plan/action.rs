@@ -1,7 +1,9 @@
 //! A plan: the writes in their order, and when to look again.
 
+use super::{roll::Standing, status::SETTINGS_INTACT};
 use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
+    config::remarks::Word,
     proposal::{
         condition,
         lifetimes::Lifetimes,
@@ -45,6 +47,15 @@ pub enum Action {
         /// Why, for an Event.
         why: &'static str,
     },
+    /// Make a pod that builds an image, or that tries one.
+    CreateHelper(Box<Pod>),
+    /// Take such a pod away.
+    DeleteHelper {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+    },
     /// Change the agent's image in place.
     PatchPodImage {
         /// The new image.
@@ -83,6 +94,10 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// The next moment at which time alone changes something.
     pub recheck: Option<Timestamp>,
+    /// Where the pod is, for the bottles that wait behind this one.
+    pub standing: Standing,
+    /// How many per cent of the class' bottles may be without their agent at a time.
+    pub roll_percent: u8,
 }
 
 impl Plan {
@@ -150,7 +165,8 @@ impl Plan {
                 ..status.clone()
             })
         {
-            if let Some(notice) = not_ready(bottle, &status) {
+            let notices = [not_ready(bottle, &status), settings_news(bottle, &status)];
+            for notice in notices.into_iter().flatten() {
                 self.notify(None, notice);
             }
             self.actions
@@ -193,6 +209,20 @@ fn not_ready(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
         warning: true,
         reason: "NotReady",
         note: format!("{}: {}", new.reason, new.message),
+    })
+}
+
+/// An Event when the agent's container says something else about its settings than before.
+fn settings_news(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
+    let old = bottle.status.as_ref();
+    let old = old.and_then(|old| condition::get(&old.conditions, SETTINGS_INTACT));
+    let new = condition::get(&status.conditions, SETTINGS_INTACT)?;
+    let said = new.reason != "Intact" && old.is_none_or(|old| old.message != new.message);
+    let reason = Word::of(&new.reason);
+    said.then(|| Notice {
+        warning: new.status == condition::FALSE,
+        reason: reason.as_str(),
+        note: new.message.clone(),
     })
 }
 

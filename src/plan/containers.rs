@@ -156,7 +156,6 @@ pub fn agent(spec: &Spec) -> Container {
         mount(volumes::HOME, names::path::HOME, false),
         mount(volumes::WORKSPACE, &spec.workspace_path, false),
     ];
-    mounts.extend(volumes::skill_mounts(spec));
     if spec.ca_bundle.is_some() {
         mounts.push(mount(volumes::CA, names::path::CA, true));
     }
@@ -209,6 +208,15 @@ fn agent_env(spec: &Spec) -> Vec<EnvVar> {
     }
     for name in ["NO_PROXY", "no_proxy"] {
         variables.insert(name, names::NO_PROXY);
+    }
+    if spec.ca_bundle.is_some() {
+        // A Bottle that knows better may say so.
+        variables
+            .entry("NODE_EXTRA_CA_CERTS")
+            .or_insert(names::path::CA_BUNDLE);
+        for name in names::env::AUTHORITIES {
+            variables.entry(name).or_insert(names::path::AUTHORITIES);
+        }
     }
     variables.insert("NODE_USE_ENV_PROXY", "1");
     variables.insert("HOME", names::path::HOME);

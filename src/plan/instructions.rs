@@ -33,6 +33,10 @@ pub fn render(spec: &Spec) -> seal::Instructions {
         exec: rendered.exec.clone(),
         project: rendered.project.clone(),
         skills: skills(spec),
+        authorities: spec.ca_bundle.as_ref().map(|_| seal::Authorities {
+            extra: names::path::CA_BUNDLE.into(),
+            bundle: names::file::AUTHORITIES.into(),
+        }),
         max_restarts: spec.max_restarts,
     }
 }

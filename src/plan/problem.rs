@@ -12,8 +12,10 @@ pub enum Problem {
     #[error("set spec.agent.kind, or a class that has one")]
     NoKind,
     /// No image in any scope.
-    #[error("set spec.agent.image to an image that holds the agent, or a class that has one")]
-    NoImage,
+    #[error(
+        "set spec.agent.image to an image that holds {kind}, here or in a class, or the chart's value images.{kind}; examples/agents/{kind}.Dockerfile of bot-bottle's repository shows how to build one", kind = .0.as_str()
+    )]
+    NoImage(AgentKind),
     /// A custom agent without a command.
     #[error("an agent of kind {0:?} must name its command: set spec.agent.command")]
     NoCommand(AgentKind),
@@ -144,7 +146,7 @@ impl Problem {
         match self {
             Self::UnknownClass(_) => "UnknownClass",
             Self::NoKind
-            | Self::NoImage
+            | Self::NoImage(_)
             | Self::NoCommand(_)
             | Self::ModelSecret
             | Self::ModelApi(_) => "Incomplete",

@@ -2,15 +2,17 @@
 
 use super::{
     Action,
+    interrupt::{Replace, agent_runs, own_change, replace, standing},
     pod::render,
+    roll::{AGAIN, Standing},
     scope::Spec,
-    seen::{agent_image, ended},
+    seen::agent_image,
     settings::Settings,
 };
 use crate::{
     api::Bottle,
     config::hex,
-    names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_POD_HASH, ANNOTATION_RESOURCES_HASH},
+    names::{self, ANNOTATION_CONFIG_TOUCH, ANNOTATION_RESOURCES_HASH},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -23,6 +25,8 @@ pub struct PodPlan {
     pub actions: Vec<Action>,
     /// When to look again.
     pub recheck: Option<Timestamp>,
+    /// Where the pod is.
+    pub standing: Standing,
 }
 
 /// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 and 4 seconds.
@@ -67,7 +71,8 @@ struct Touch {
     at: i64,
 }
 
-/// Decides about the pod.
+/// Decides about the pod. A running agent is ended for a change that is not the Bottle's own only when it is its `turn`.
+#[expect(clippy::too_many_arguments, reason = "each is a part of what is seen")]
 pub fn decide(
     bottle: &Bottle,
     spec: &Spec,
@@ -75,6 +80,7 @@ pub fn decide(
     seen: Option<&Pod>,
     config_map: &ConfigMap,
     delivery: Delivery,
+    turn: bool,
     now: Timestamp,
 ) -> PodPlan {
     let content = content_hash(config_map);
@@ -95,21 +101,34 @@ pub fn decide(
         return PodPlan::only(Action::CreatePod(Box::new(pod)));
     };
     if seen.metadata.deletion_timestamp.is_some() {
-        return PodPlan::default();
+        return PodPlan {
+            standing: Standing::Moving,
+            ..PodPlan::default()
+        };
     }
     let wanted = render(bottle, spec, settings);
-    if let Some(why) = replace(spec, seen, &wanted) {
-        return PodPlan::only(Action::DeletePod {
-            name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
-            uid: seen.metadata.uid.clone().unwrap_or_default(),
-            why,
-        });
-    }
-    let mut plan = PodPlan::default();
-    if agent_image(seen) != Some(&spec.image) {
-        plan.actions.push(Action::PatchPodImage {
-            image: spec.image.clone(),
-        });
+    // Nobody is interrupted, or the Bottle's own author asked for it.
+    let now_or_never = turn || !agent_runs(seen) || own_change(bottle);
+    let mut plan = PodPlan {
+        standing: standing(seen),
+        ..PodPlan::default()
+    };
+    match replace(spec, seen, &wanted) {
+        Some(Replace { why, waits }) if now_or_never || !waits => {
+            return PodPlan::only(Action::DeletePod {
+                name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
+                uid: seen.metadata.uid.clone().unwrap_or_default(),
+                why,
+            });
+        }
+        None if agent_image(seen) == Some(&spec.image) => {}
+        None if now_or_never => {
+            plan.standing = Standing::Moving;
+            plan.actions.push(Action::PatchPodImage {
+                image: spec.image.clone(),
+            });
+        }
+        Some(_) | None => plan.wait(now),
     }
     if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)
     {
@@ -139,28 +158,6 @@ pub fn deliver(
     plan
 }
 
-/// Why the pod can't stay, in words for an Event.
-fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<&'static str> {
-    if spec.suspended {
-        return Some("spec.operatingMode is Suspended");
-    }
-    let phase = seen
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    if phase == Some("Failed") {
-        return Some("the pod failed as a whole (evicted, or its node went away)");
-    }
-    if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
-        return Some(
-            "the Bottle, its class or the operator changed in a way that a running pod can't take",
-        );
-    }
-    let ended = ended(seen).is_some();
-    (ended && agent_image(seen) != Some(&spec.image))
-        .then_some("the agent has ended and its image changed")
-}
-
 fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, now: Timestamp) {
     // Only when our own watch has brought the ConfigMap back is the kubelet's likely to have it: a touch that
     // overtakes it is lost. The watch event makes the next plan.
@@ -181,7 +178,7 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
             }
             let due = last.at + wait(last.attempt);
             if due > now.as_millisecond() {
-                plan.recheck = Timestamp::from_millisecond(due).ok();
+                plan.look_again(due);
                 return;
             }
             last.attempt + 1
@@ -190,7 +187,7 @@ fn touch(plan: &mut PodPlan, seen: &Pod, content: String, delivery: Delivery, no
     };
     let at = now.as_millisecond();
     if attempt <= TOUCHES {
-        plan.recheck = Timestamp::from_millisecond(at + wait(attempt)).ok();
+        plan.look_again(at + wait(attempt));
     }
     let touch = Touch {
         content,
@@ -208,11 +205,24 @@ fn wait(attempt: u32) -> i64 {
 }
 
 impl PodPlan {
+    /// An action that begins or ends a pod.
     fn only(action: Action) -> Self {
         Self {
             actions: vec![action],
             recheck: None,
+            standing: Standing::Moving,
         }
+    }
+
+    fn look_again(&mut self, millisecond: i64) {
+        let at = Timestamp::from_millisecond(millisecond).ok();
+        self.recheck = self.recheck.into_iter().chain(at).min();
+    }
+
+    /// The agent would be interrupted, and it is not its turn.
+    fn wait(&mut self, now: Timestamp) {
+        self.standing = Standing::Waiting;
+        self.recheck = now.checked_add(AGAIN).ok();
     }
 }
 
@@ -247,7 +257,8 @@ fn content_hash(config_map: &ConfigMap) -> String {
     text
 }
 
-fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+/// An annotation of the pod.
+pub(super) fn annotation<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
     pod.metadata
         .annotations
         .as_ref()?

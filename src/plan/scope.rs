@@ -1,6 +1,6 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{engine, problem::Problem, routes, settings::Settings, unsupported};
+use super::{engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported};
 use crate::{
     agents,
     api::{
@@ -10,10 +10,12 @@ use crate::{
     config::{allowlist::Allowlist, egress},
     names,
     proposal::{
+        images::Bases,
         lifetimes::{InvalidLifetime, Lifetimes},
         today::Today,
     },
 };
+use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
 /// A valid Bottle.
@@ -74,6 +76,14 @@ pub fn lifetimes(
     Lifetimes::read(&merged.proposals.unwrap_or_default())
 }
 
+/// How many per cent of the class' bottles may be without their agent at a time.
+pub fn roll_percent(class: Option<&BottleClass>, settings: &Settings) -> u8 {
+    class
+        .and_then(|class| class.spec.roll_percent)
+        .or(settings.builtin.roll_percent)
+        .unwrap_or(PERCENT)
+}
+
 /// Merges builtin → class → bottle and checks the result.
 pub fn validate(
     bottle: &Bottle,
@@ -96,7 +106,8 @@ pub fn validate(
         .image
         .clone()
         .filter(|image| !image.trim().is_empty())
-        .ok_or(Problem::NoImage)?;
+        .or_else(|| settings.images.get(&kind).cloned())
+        .ok_or(Problem::NoImage(kind))?;
     let workspace_path = bottle
         .spec
         .workspace
@@ -128,6 +139,14 @@ pub fn validate(
     })?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
+    let dockerfile = format!("FROM {image}\n");
+    let bases = settings.builds.as_ref().map(|builds| Bases {
+        own: vec![
+            image.clone(),
+            builds.repository(&bottle.namespace().unwrap_or_default()),
+        ],
+        listed: builds.bases.clone(),
+    });
     Ok(Spec {
         image,
         env,
@@ -145,6 +164,8 @@ pub fn validate(
             allowlist: allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
+            dockerfile,
+            bases,
         },
         egress: egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,
@@ -212,6 +233,7 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
     BottleClassSpec {
         agent,
         supervise: over.supervise.or(base.supervise),
+        roll_percent: over.roll_percent.or(base.roll_percent),
         // The settings have rules of their own for merging: agents::merge.
         mcp_servers: BTreeMap::new(),
         plugins: BTreeMap::new(),
@@ -241,6 +263,7 @@ pub fn own(spec: &BottleSpec) -> BottleClassSpec {
     BottleClassSpec {
         agent: spec.agent.clone(),
         supervise: spec.supervise,
+        roll_percent: None,
         mcp_servers: spec.mcp_servers.clone(),
         plugins: spec.plugins.clone(),
         marketplaces: spec.marketplaces.clone(),

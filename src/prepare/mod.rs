@@ -3,6 +3,7 @@
 //! It lays the lock and checks that it holds, resolves the secrets in `seal`'s instructions, and shares `seal` itself.
 //! Whatever fails ends it with one sentence as termination message, and the pod has no agent.
 
+pub mod build;
 pub mod hold;
 mod lay;
 pub mod lock;

@@ -1,5 +1,6 @@
 //! The agent program's own command for entering MCP servers, run as the agent's user.
 
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Exec;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs every command; what failed, with the command to run by hand.
-pub fn run(commands: &[Exec], home: &Path) -> Vec<String> {
+pub fn run(commands: &[Exec], home: &Path) -> Vec<Remark> {
     let until = Instant::now() + PATIENCE;
     let mut said = Vec::new();
     for command in commands {
@@ -27,10 +28,11 @@ pub fn run(commands: &[Exec], home: &Path) -> Vec<String> {
             Ok(status) => status.to_string(),
             Err(why) => why,
         };
-        said.push(format!(
+        let text = format!(
             "an MCP server could not be entered ({why}); by hand: {}",
             command.add.join(" ")
-        ));
+        );
+        said.push(Remark::new(Word::NotEntered, text));
     }
     said
 }

@@ -6,6 +6,8 @@
 
 pub mod agent;
 pub mod attempts;
+mod authorities;
+pub mod build;
 mod conversation;
 pub mod document;
 mod exec;
@@ -23,6 +25,7 @@ pub mod settings;
 mod sidecars;
 mod skills;
 mod steps;
+mod tell;
 pub mod wall;
 
 pub use report::say;

@@ -4,6 +4,7 @@
 //! can open nothing, for nothing that it says reaches a person or a proxy.
 
 use super::document::parse;
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::{Format, Project, ProjectFile};
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ use std::path::Path;
 const SIZE_MAX: u64 = 4 * 1024 * 1024;
 
 /// What a person should know about the workspace's servers.
-pub fn look(project: &Project) -> Vec<String> {
+pub fn look(project: &Project) -> Vec<Remark> {
     let mut said = Vec::new();
     for directory in Path::new(&project.directory).ancestors() {
         for file in &project.files {
@@ -27,12 +28,14 @@ pub fn look(project: &Project) -> Vec<String> {
             for name in names.iter().filter(|name| project.ours.contains(name)) {
                 let path = path.display();
                 said.push(if project.shielded.contains(name) {
-                    format!("{path}: its MCP server {name} loses to the bottle's own")
+                    let text = format!("{path}: its MCP server {name} loses to the bottle's own");
+                    Remark::new(Word::ServerIgnored, text)
                 } else {
-                    format!(
+                    let text = format!(
                         "{path}: its MCP server {name} may stand in front of the bottle's own; it can lie to the \
                          agent and opens nothing: rename it"
-                    )
+                    );
+                    Remark::new(Word::Shadowed, text)
                 });
             }
         }

@@ -3,6 +3,7 @@
 use super::file::{nothing, settle};
 use super::home::{Found, Home, read_at_most, set_aside, write};
 use super::merge::Rendered;
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::{Format, Fragment};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -103,7 +104,7 @@ fn record(home: &Home) -> BTreeMap<String, Rendered> {
 }
 
 /// Merges all fragments; returns what a person should know.
-pub fn apply(home: &Home, fragments: &[Fragment]) -> Result<Vec<String>, SettingsError> {
+pub fn apply(home: &Home, fragments: &[Fragment]) -> Result<Vec<Remark>, SettingsError> {
     let mut before = record(home);
     let mut said = Vec::new();
     let mut record = BTreeMap::new();
@@ -135,8 +136,9 @@ fn one(
     home: &Home,
     fragment: &Fragment,
     last: &Rendered,
-    said: &mut Vec<String>,
+    said: &mut Vec<Remark>,
 ) -> io::Result<Rendered> {
+    let mut say = |word, text| said.push(Remark::new(word, text));
     let name = &fragment.path;
     let mut aside = Vec::new();
     // Nothing is made for a file that stays away.
@@ -149,17 +151,20 @@ fn one(
     let outcome = settle(fragment, found.as_deref(), last);
     let why = other.or(outcome.broken.then(|| broken(fragment.format)));
     if let Some(why) = why {
-        said.push(format!("{name} {why}: kept as {}", set_aside(&path)?));
+        let backup = set_aside(&path)?;
+        say(Word::BrokenFile, format!("{name} {why}: kept as {backup}"));
     }
     for place in &outcome.changed {
-        said.push(format!("{place} in {name} was changed: rendered again"));
+        let text = format!("{place} in {name} was changed: rendered again");
+        say(Word::Drifted, text);
     }
     if let Some(text) = outcome.text {
         let path = home.place(Path::new(name), &mut aside)?;
         write(&path, text.as_bytes(), mode)?;
     }
     for backup in aside {
-        said.push(format!("a directory of {name} was none: kept as {backup}"));
+        let text = format!("a directory of {name} was none: kept as {backup}");
+        say(Word::BrokenFile, text);
     }
     Ok(outcome.rendered)
 }

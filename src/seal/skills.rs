@@ -4,6 +4,7 @@
 //! agent added beside stays.
 
 use super::home::{Found, Home, read, set_aside, write};
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Skill;
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +15,7 @@ use std::path::Path;
 const RECORD: &str = "skills.json";
 
 /// Copies all skills; what went wrong, which never keeps the agent from starting.
-pub fn place(skills: &[Skill], home: &Home) -> Vec<String> {
+pub fn place(skills: &[Skill], home: &Home) -> Vec<Remark> {
     let before: BTreeSet<String> = home
         .own(RECORD)
         .and_then(|text| serde_json::from_slice(&text).ok())
@@ -26,7 +27,8 @@ pub fn place(skills: &[Skill], home: &Home) -> Vec<String> {
     let mut said = Vec::new();
     for skill in skills {
         if let Err(error) = one(skill, home, &mut placed) {
-            said.push(format!("the skill {} was not placed: {error}", skill.to));
+            let text = format!("the skill {} was not placed: {error}", skill.to);
+            said.push(Remark::new(Word::SkillNotPlaced, text));
         }
     }
     for gone in before.difference(&placed) {
@@ -38,7 +40,8 @@ pub fn place(skills: &[Skill], home: &Home) -> Vec<String> {
     }
     let text = serde_json::to_vec(&placed).unwrap_or_default();
     if let Err(error) = home.set_own(RECORD, &text) {
-        said.push(format!("could not note which skills were placed: {error}"));
+        let text = format!("could not note which skills were placed: {error}");
+        said.push(Remark::new(Word::SkillNotPlaced, text));
     }
     said
 }

@@ -4,12 +4,18 @@ use super::agent::{self, AgentError, Unstarted};
 use super::attempts::{Ended, Next, next};
 use super::home::{Found, Home, read};
 use super::report::{one_line, say};
-use super::{conversation, exec, filter, passwd, project, seed, settings, sidecars, skills, wall};
+use super::tell::tell;
+use super::{
+    authorities, conversation, exec, filter, passwd, project, seed, settings, sidecars, skills,
+    wall,
+};
+use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Instructions;
 use crate::names::path;
 use crate::telemetry::chain;
 use nix::unistd::geteuid;
 use std::error::Error;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,13 +69,18 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
     sidecars::wait(&instructions.sidecars, options.patience)?;
     let home = Home::open(Path::new(&instructions.home))
         .map_err(|error| format!("HOME {}: {error}", instructions.home))?;
-    fill(&instructions, &home)?;
-    lines("", &settings::apply(&home, &instructions.fragments)?);
-    lines("", &exec::run(&instructions.exec, home.root()));
-    lines("", &skills::place(&instructions.skills, &home));
-    if let Some(project) = &instructions.project {
-        lines("", &project::look(project));
+    let mut said = Vec::new();
+    said.extend(fill(&instructions, &home)?);
+    if let Some(ours) = &instructions.authorities {
+        said.extend(authorities::place(ours, &home));
     }
+    said.extend(settings::apply(&home, &instructions.fragments)?);
+    said.extend(exec::run(&instructions.exec, home.root()));
+    said.extend(skills::place(&instructions.skills, &home));
+    said.extend(instructions.project.iter().flat_map(project::look));
+    let texts: Vec<&str> = said.iter().map(|remark| remark.text.as_str()).collect();
+    lines("", &texts);
+    tell(&said, &instructions.sidecars);
     let command = command(&instructions);
     let ended = match agent::run(command, home.root(), &unstarted) {
         Ok(ended) => ended,
@@ -115,25 +126,26 @@ fn instructions(path: &Path) -> Result<Instructions, Box<dyn Error>> {
 }
 
 /// HOME from the image's own home.
-fn fill(instructions: &Instructions, home: &Home) -> Result<(), seed::SeedError> {
+fn fill(instructions: &Instructions, home: &Home) -> Result<Option<Remark>, seed::SeedError> {
     let uid = geteuid().as_raw();
     let passwd = match read(Path::new("/etc/passwd")) {
         Ok(Found::File(text, _)) => String::from_utf8_lossy(&text).into_owned(),
         _ => String::new(),
     };
     let of_user = passwd::home_of(uid, &passwd);
-    if of_user.is_none() {
-        say(format_args!(
+    let remark = of_user.is_none().then(|| {
+        let text = format!(
             "the image's /etc/passwd has no line for uid {uid}: node, ssh and git may fail"
-        ));
-    }
+        );
+        Remark::new(Word::NoPasswdLine, text)
+    });
     let Some(image_home) = instructions.image_home.as_deref().or(of_user) else {
-        return Ok(());
+        return Ok(remark);
     };
     let image_home = Path::new(image_home);
     if let Some(why) = seed::unusable(image_home, home) {
         say(why);
-        return Ok(());
+        return Ok(remark);
     }
     let done = seed::seed(image_home, home)?;
     if done.copied + done.updated > 0 {
@@ -146,7 +158,7 @@ fn fill(instructions: &Instructions, home: &Home) -> Result<(), seed::SeedError>
     }
     lines("the image has a new version, yours is kept: ", &done.kept);
     lines("not copied from the image: ", &done.skipped);
-    Ok(())
+    Ok(remark)
 }
 
 fn command(instructions: &Instructions) -> &[String] {
@@ -173,7 +185,7 @@ fn unstartable(options: &Options, error: AgentError) -> Result<Ended, AgentError
     })
 }
 
-fn lines(before: &str, items: &[String]) {
+fn lines(before: &str, items: &[impl Display]) {
     for item in items.iter().take(LINES) {
         say(format_args!("{before}{item}"));
     }

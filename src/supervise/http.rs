@@ -9,6 +9,7 @@ use super::methods::{Reply, handle};
 use super::rpc::{self, Message, Request as RpcRequest};
 use super::store::Store;
 use super::stream;
+use crate::config::remarks;
 use bytes::{Bytes, BytesMut};
 use headers::{Accepts, check_length, is_loopback_origin};
 use http::header::{ALLOW, CONTENT_TYPE, ORIGIN};
@@ -90,6 +91,12 @@ where
     };
     let request = match rpc::parse(&body) {
         Ok(Message::Request(request)) => request,
+        Ok(Message::Remarks(lines)) => {
+            state
+                .remarks
+                .send_replace(Some(remarks::clean(lines.iter().map(String::as_str))));
+            return empty(StatusCode::ACCEPTED);
+        }
         Ok(Message::Silent) => return empty(StatusCode::ACCEPTED),
         Err(error) => {
             state.desk.tally().refusal(error.reason);

@@ -4,11 +4,13 @@ use super::call::{Desk, Settings};
 use super::connections::Limits;
 use super::feed::{self, Hashes, Sources};
 use super::options::{Error, Options, Sidecar};
+use super::remarks::Remarks;
 use super::report::BottleStatus;
 use super::store::Store;
 use super::store::queue::{self, Queue};
+use super::told::Told;
 use super::view::View;
-use super::{State, Waits, denials, report, server};
+use super::{State, Waits, server};
 use crate::api::Denial;
 use crate::names::{container, port};
 use crate::{config_directory, pipelock, signals};
@@ -27,6 +29,7 @@ struct Watched {
     view: watch::Receiver<Arc<View>>,
     hashes: watch::Receiver<Hashes>,
     denials: watch::Receiver<Vec<Denial>>,
+    remarks: Remarks,
     enforcers: Vec<String>,
 }
 
@@ -54,21 +57,31 @@ impl Watched {
             view,
             hashes,
             denials: config_directory::watch_denials(&sidecar.state)?,
+            remarks: Remarks::open(&sidecar.state),
             enforcers,
         })
     }
 }
 
 impl Watched {
-    async fn report(self, status: &impl BottleStatus) {
+    /// `said`: what `seal` says about the agent's settings.
+    async fn report(self, status: &impl BottleStatus, said: watch::Receiver<Option<Vec<String>>>) {
         let Self {
             view,
             hashes,
             denials,
+            remarks,
             enforcers,
         } = self;
-        let enforced = report::run(status, view, hashes, &enforcers);
-        futures::join!(enforced, denials::run(status, denials));
+        let told = Told {
+            view,
+            hashes,
+            enforcers,
+            denials,
+            remarks,
+            said,
+        };
+        told.tell(status).await;
     }
 }
 
@@ -92,7 +105,14 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         bottle_uid: String::new(),
         grace: QUEUE_GRACE,
     };
-    serve(&options, Desk::new(Arc::new(queue), view, settings)).await
+    // A queue has no place for what `seal` says; its own log has it.
+    let remarks = watch::Sender::new(None);
+    serve(
+        &options,
+        Desk::new(Arc::new(queue), view, settings),
+        remarks,
+    )
+    .await
 }
 
 /// Where proposals and the Bottle's status are objects: a decision comes with the config that it is in force by.
@@ -105,7 +125,9 @@ async fn with_objects(
     let store = Arc::new(store);
     let reporter = Arc::clone(&store);
     let (view, refused) = (watched.view.clone(), watched.denials.clone());
-    tokio::spawn(async move { watched.report(&*reporter).await });
+    let remarks = watch::Sender::new(None);
+    let said = remarks.subscribe();
+    tokio::spawn(async move { watched.report(&*reporter, said).await });
     let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
     let settings = Settings {
         bottle,
@@ -113,7 +135,7 @@ async fn with_objects(
         grace: Duration::ZERO,
     };
     let desk = Desk::new(store, view, settings).with_denials(refused);
-    serve(&options, desk).await
+    serve(&options, desk, remarks).await
 }
 
 /// `supervise report`: no server, only the Bottle's status.
@@ -129,9 +151,11 @@ pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
 async fn report_to(sidecar: &Sidecar, status: &impl BottleStatus) -> Result<ExitCode, Error> {
     let watched = Watched::start(sidecar)?;
     let ended = signals::ended().map_err(Error::Signals)?;
+    // Without a server nobody can say anything.
+    let (_says, nobody) = watch::channel(None);
     let mut code = 143;
     tokio::select! {
-        () = watched.report(status) => {}
+        () = watched.report(status, nobody) => {}
         signal = ended => code = signal,
     }
     Ok(ExitCode::from(code))
@@ -166,7 +190,11 @@ fn queue_view(sidecar: &Sidecar, queue: &Queue) -> Result<watch::Receiver<Arc<Vi
     Ok(view)
 }
 
-async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, Error> {
+async fn serve<S: Store>(
+    options: &Options,
+    desk: Desk<S>,
+    remarks: watch::Sender<Option<Vec<String>>>,
+) -> Result<ExitCode, Error> {
     let ended = signals::ended().map_err(Error::Signals)?;
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)
@@ -178,7 +206,11 @@ async fn serve<S: Store>(options: &Options, desk: Desk<S>) -> Result<ExitCode, E
         ..Waits::default()
     };
     tracing::info!(%address, bottle = desk.bottle(), "Serving");
-    let state = Arc::new(State::new(desk, waits));
+    let state = State {
+        remarks,
+        ..State::new(desk, waits)
+    };
+    let state = Arc::new(state);
     let tally = Arc::clone(state.desk.tally());
     let reporting = Arc::clone(&tally);
     tokio::spawn(async move { reporting.report().await });

@@ -2,7 +2,8 @@
 //!
 //! A request's way: [`server`] accepts, [`connections`] keeps room, [`http`] keeps the transport's rules, [`rpc`] and [`methods`] read it,
 //! [`tools`] checks the question, [`call`] asks the [`store`] and waits for the [`view`], [`answer`] has the
-//! words, [`tally`] counts. [`report`] and [`denials`] tell the Bottle's status.
+//! words, [`tally`] counts. [`told`] is what the Bottle's status is told: by [`report`],
+//! [`denials`] and [`remarks`].
 
 pub mod answer;
 pub mod call;
@@ -14,17 +15,20 @@ pub mod mcp;
 pub mod methods;
 pub mod options;
 mod registry;
+pub mod remarks;
 pub mod report;
 pub mod rpc;
 pub mod server;
 pub mod store;
 mod stream;
 pub mod tally;
+pub mod told;
 pub mod tools;
 pub mod view;
 
 use call::Desk;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +42,8 @@ pub struct State<S> {
     pub stopping: CancellationToken,
     /// Answers that are on their way, and notes of answers given.
     pub tasks: TaskTracker,
+    /// What `seal` said last about the agent's settings.
+    pub remarks: watch::Sender<Option<Vec<String>>>,
 }
 
 /// How long a call may wait before it is told to call again.
@@ -71,6 +77,7 @@ impl<S: store::Store> State<S> {
             waits,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            remarks: watch::Sender::new(None),
         }
     }
 }

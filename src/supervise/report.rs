@@ -4,11 +4,11 @@ use super::feed::Hashes;
 use super::store::StoreError;
 use super::view::{View, lagging};
 use crate::telemetry::chain;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long a sidecar may take over a new config before it is named. Most take milliseconds; a proxy that closes many
@@ -23,12 +23,14 @@ pub trait BottleStatus: Send + Sync + 'static {
     fn merge(&self, sidecar: &Value) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Reports for ever, each state once.
+/// Reports for ever, each state once; the first report has the fields of `first` too, and `begun` is told of it.
 pub async fn run(
     status: &impl BottleStatus,
     mut view: watch::Receiver<Arc<View>>,
     hashes: watch::Receiver<Hashes>,
     enforcers: &[String],
+    mut first: Map<String, Value>,
+    begun: &Notify,
 ) {
     let mut reported = json!({});
     let mut since = (String::new(), Instant::now());
@@ -48,7 +50,12 @@ pub async fn run(
             None
         };
         if let Some(fields) = fields.filter(|fields| *fields != reported) {
-            send(status, &fields).await;
+            let mut all = fields.clone();
+            if let Some(all) = all.as_object_mut() {
+                all.append(&mut first);
+            }
+            send(status, &all).await;
+            begun.notify_one();
             reported = fields;
             continue;
         }
@@ -112,7 +119,11 @@ mod tests {
         let (views, receiver) = watch::channel(view("one", true));
         let (_state, hashes) = watch::channel(Hashes::new());
         let task = Arc::clone(&status);
-        tokio::spawn(async move { run(&task, receiver, hashes, &["egress".to_owned()]).await });
+        tokio::spawn(async move {
+            let first = Map::from_iter([("settings".to_owned(), Value::Null)]);
+            let egress = ["egress".to_owned()];
+            run(&task, receiver, hashes, &egress, first, &Notify::new()).await;
+        });
         sleep(Duration::from_secs(60)).await;
         views.send(view("two", false)).unwrap();
         sleep(LAG / 2).await;
@@ -126,7 +137,7 @@ mod tests {
         assert_eq!(
             *status.merged.lock().unwrap(),
             [
-                json!({"enforcedHash": "one", "lagging": null}),
+                json!({"enforcedHash": "one", "lagging": null, "settings": null}),
                 json!({"lagging": "egress"}),
                 json!({"enforcedHash": "two", "lagging": null}),
             ]

@@ -1,5 +1,6 @@
 //! JSON-RPC 2.0: bytes to a request, and results to bytes; pure.
 
+use crate::names::mcp::REMARKS;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -24,7 +25,9 @@ pub const RESOURCE_NOT_FOUND: i32 = -32002;
 pub enum Message {
     /// Wants an answer.
     Request(Request),
-    /// A notification or a client's own response: taken note of, never answered.
+    /// What `seal` has to say about the agent's settings; never answered.
+    Remarks(Vec<String>),
+    /// Another notification, or a client's own response: taken note of, never answered.
     Silent,
 }
 
@@ -100,7 +103,7 @@ pub fn parse(body: &[u8]) -> Result<Message, RpcError> {
         return Err(RpcError::new(INVALID_REQUEST, "`method` must be a string"));
     };
     let Some(&id) = fields.get("id") else {
-        return Ok(Message::Silent);
+        return Ok(note(&method, fields.get("params").copied()));
     };
     let params = match fields.get("params") {
         None => None,
@@ -113,6 +116,18 @@ pub fn parse(body: &[u8]) -> Result<Message, RpcError> {
         method,
         params,
     }))
+}
+
+fn note(method: &str, params: Option<&RawValue>) -> Message {
+    #[derive(Deserialize)]
+    struct Params {
+        lines: Vec<String>,
+    }
+    let read = |raw: &RawValue| serde_json::from_str::<Params>(raw.get()).ok();
+    match params.filter(|_| method == REMARKS).and_then(read) {
+        Some(params) => Message::Remarks(params.lines),
+        None => Message::Silent,
+    }
 }
 
 fn string(raw: Option<&&RawValue>) -> Option<String> {

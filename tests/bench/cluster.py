@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures bottles on a running test cluster and prints Markdown rows: start, approve, scale, rest.
+"""Measures bottles on a running test cluster and prints Markdown rows: start, approve, scale, class.
 
     tests/bench/run start|approve     on a cluster with a node and the operator (BOT_BOTTLE_CLUSTER)
-    tests/bench/run scale             on an API server with fake nodes, started here
+    tests/bench/run scale|class       on an API server with fake nodes, started here
 """
 
 import base64
@@ -218,6 +218,65 @@ def scale(api: Api, pid: int, count: int = 1000, rest: int = 60) -> None:
     print(f"| at rest for {rest} s | {sum(idle.values()):.0f} writes {idle or ''}, {(cpu_after - cpu_before) * 1000 / rest:.1f} ms CPU a second, {resident:.0f} MiB |")
 
 
+class Counted:
+    """Writes of the operator, and how long it took, from a change of the class to its status."""
+
+    def __init__(self, api: Api, pid: int, count: int) -> None:
+        self.api, self.pid, self.count = api, pid, count
+
+    def change(self, what: str, spec: dict) -> None:
+        before, (cpu_before, _), began = writes(self.api), used(self.pid), time.time()
+        path = f"{GROUP}/bottleclasses/bench"
+        generation = self.api.call("PATCH", path, {"spec": spec}, "application/merge-patch+json")["metadata"]["generation"]
+        most = 0
+        while True:
+            status = self.api.call("GET", path).get("status", {})
+            most = max(most, status.get("rolling", 0))
+            if status.get("observedGeneration") == generation and status.get("updated") == self.count:
+                break
+            if time.time() - began > 900:
+                sys.exit(f"{what}: {status} after 900 s")
+            time.sleep(0.5)
+        took = time.time() - began
+        # Touches of the pods are repeated for some seconds, since nobody here enforces anything.
+        time.sleep(15)
+        after, (cpu_after, _) = writes(self.api), used(self.pid)
+        kinds = ("bottles", "configmaps", "pods")
+        mine = {key: after[key] - before.get(key, 0) for key in after if key[0] in kinds and key[1] != "binding"}
+        # kwok, in the place of the kubelet, writes a pod's status and ends it.
+        mine = {key: value for key, value in mine.items() if value > 0 and key != ("pods", "status", "PATCH")}
+        each = ", ".join(f"{'/'.join(part for part in key if part)} {value / self.count:.2f}" for key, value in sorted(mine.items()))
+        print(f"| {what} | {took:.0f} s | {sum(mine.values()) / self.count:.2f}: {each} | {most} | {cpu_after - cpu_before:.1f} s |", flush=True)
+
+
+def change_class(api: Api, pid: int, count: int = 1000) -> None:
+    """`pid` is the operator; the pods are run by kwok."""
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "bench"}})
+    spec = {"agent": {"kind": "claude", "image": "bot-bottle/agent-example:dev", "command": ["x"]}}
+    api.call("POST", f"{GROUP}/bottleclasses", {"apiVersion": "bot-bottle.dev/v1alpha1", "kind": "BottleClass", "metadata": {"name": "bench"}, "spec": spec})
+
+    def create(number: int) -> None:
+        one = {"apiVersion": "bot-bottle.dev/v1alpha1", "kind": "Bottle", "metadata": {"name": f"b{number}"}, "spec": {"class": "bench"}}
+        api.call("POST", f"{GROUP}/namespaces/bench/bottles", one)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(create, range(count)))
+    began = time.time()
+    while True:
+        items = api.call("GET", f"{GROUP}/namespaces/bench/bottles")["items"]
+        if sum(one.get("status", {}).get("phase") == "Running" for one in items) == count:
+            break
+        if time.time() - began > 600:
+            sys.exit("the bottles do not run after 600 s")
+        time.sleep(2)
+    time.sleep(10)
+    counted = Counted(api, pid, count)
+    print(f"| change of a class with {count} bottles | until all have it | writes per bottle | most at a time | operator CPU |\n| --- | --- | --- | --- | --- |")
+    counted.change("how long questions wait", {"proposals": {"pendingTTL": "24h"}})
+    counted.change("a host more", {"allowlist": ["api.example.com"]})
+    counted.change("an MCP server more, which restarts agents", {"mcpServers": {"tracker": {"url": "https://tracker.example.com/"}}})
+
+
 if __name__ == "__main__":
     server = Api(os.environ["KUBECONFIG"])
     if sys.argv[1] == "start":
@@ -226,5 +285,7 @@ if __name__ == "__main__":
         approve(server)
     elif sys.argv[1] == "scale":
         scale(server, int(sys.argv[2]))
+    elif sys.argv[1] == "class":
+        change_class(server, int(sys.argv[2]), int(os.environ.get("BOTTLES", "1000")))
     else:
         sys.exit(__doc__)

@@ -9,8 +9,11 @@
     reason = "helpers are tests too, and a table is long"
 )]
 
+mod agents;
 mod bad_input;
+mod builds;
 mod changes;
+mod class;
 mod credentials;
 mod denials;
 mod escape;
@@ -19,6 +22,7 @@ mod rest;
 mod road;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
+mod settings;
 mod support;
 mod token;
 mod verbs;

@@ -65,6 +65,13 @@ pub fn state() -> PathBuf {
     directory.expect("BOT_BOTTLE_STATE_DIR: run these tests by tests/run cluster")
 }
 
+/// Its name, as the scripts of tests/cluster take it.
+pub fn cluster_name() -> String {
+    let state = state();
+    let directory = state.file_name().unwrap().to_str().unwrap();
+    directory.trim_start_matches("cluster-").to_owned()
+}
+
 pub fn run<S: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = S>,
@@ -130,13 +137,8 @@ pub fn kubeconfig_with(token: &str) -> PathBuf {
 
 /// Runs a script where the cluster's node runs.
 pub fn in_machine(script: &str) -> Said {
-    let state = state();
-    let directory = state.file_name().unwrap().to_str().unwrap();
-    let cluster = directory.trim_start_matches("cluster-");
     let program = repository().join("tests/cluster/enter");
-    run(
-        program.to_str().unwrap(),
-        ["--name", cluster, "sh", "-c", script],
-        "",
-    )
+    let cluster = cluster_name();
+    let arguments = ["--name", &cluster, "sh", "-c", script];
+    run(program.to_str().unwrap(), arguments, "")
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     api::Sidecar,
+    config::remarks::{self, Word},
     names::container,
     plan::{
         problem::Problem,
@@ -10,6 +11,10 @@ use crate::{
     proposal::condition::{FALSE, TRUE, UNKNOWN},
 };
 use k8s_openapi::api::core::v1::Pod;
+use std::fmt::Write as _;
+
+/// Room for what is reported about settings: an Event takes 1024 characters.
+const SAID: usize = 900;
 
 /// What `prepare` has to say until it has ended; one sentence, since each change of it would be a write.
 const PREPARING: &str = "prepare has not ended yet";
@@ -34,6 +39,22 @@ impl Fact {
             message: message.into(),
         }
     }
+}
+
+/// About images that approved Dockerfiles became; none where there are none.
+pub(super) fn image_built(built: Option<&str>, unusable: Option<&str>) -> Option<Fact> {
+    if let Some(why) = unusable {
+        let text = format!(
+            "the image that the agent shall run can't be used, and the one that runs stays: {why}"
+        );
+        return Some(Fact::new(FALSE, "ImageUnusable", text));
+    }
+    let image = built?;
+    Some(Fact::new(
+        TRUE,
+        "Built",
+        format!("the agent's image is {image}, built from an approved Dockerfile"),
+    ))
 }
 
 pub(super) fn no_pod() -> Fact {
@@ -106,6 +127,33 @@ pub(super) fn settings_rendered(problem: Option<&Problem>) -> Fact {
         ),
         _ => Fact::new(TRUE, "Rendered", "the agent's settings are rendered"),
     }
+}
+
+/// What the agent's container says about its settings: nothing, or what stands against them. It is the agent's own
+/// word, and says so.
+pub(super) fn settings_intact(sidecar: &Sidecar) -> Fact {
+    let said = remarks::clean(sidecar.settings.iter().map(String::as_str));
+    let Some(first) = said.first() else {
+        return Fact::new(TRUE, "Intact", "nothing is known to stand against them");
+    };
+    let word = Word::of(first);
+    let mut message = String::from("the agent's container reports: ");
+    for (index, line) in said.iter().enumerate() {
+        if index > 0 && message.len() + line.len() > SAID {
+            let left = said.len() - index;
+            let _ = write!(message, " and {left} more in status.sidecar.settings");
+            break;
+        }
+        let separator = if index == 0 { "" } else { "; " };
+        message.push_str(separator);
+        message.push_str(line);
+    }
+    let status = if word == Word::ServerIgnored {
+        TRUE
+    } else {
+        FALSE
+    };
+    Fact::new(status, word.as_str(), message)
 }
 
 pub(super) fn secrets_resolved(problem: Option<&Problem>, prepared: &Fact) -> Fact {

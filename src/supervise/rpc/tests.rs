@@ -137,3 +137,20 @@ fn params_that_are_too_deep_are_refused_with_the_id() {
     ));
     assert_eq!(request.params().unwrap_err().code, INVALID_PARAMS);
 }
+
+#[test]
+fn what_seal_says_is_told_apart_from_other_notifications_and_only_when_it_is_well_formed() {
+    let body = |params: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/bot-bottle/settings","params":{params}}}"#
+        )
+    };
+    assert!(matches!(
+        parse(body(r#"{"lines":["Drifted: a"]}"#).as_bytes()),
+        Ok(Message::Remarks(lines)) if lines == ["Drifted: a"]
+    ));
+    for params in ["null", "[]", "{}", r#"{"lines":"a"}"#, r#"{"lines":[1]}"#] {
+        let parsed = parse(body(params).as_bytes());
+        assert!(matches!(parsed, Ok(Message::Silent)), "{params}");
+    }
+}

@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Plans and applies until nothing is left; what people were told.
-    fn told(&mut self) -> Vec<Notice> {
+    pub fn told(&mut self) -> Vec<Notice> {
         let mut notices = Vec::new();
         for _ in 0..5 {
             let plan = self.plan();

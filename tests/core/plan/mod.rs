@@ -1,10 +1,13 @@
 //! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
 
 mod bottles;
+mod builds;
 mod denials;
 mod lifetimes;
 mod pipelock;
 mod proposals;
+mod remarks;
+mod roll;
 mod routes;
 mod routes_declared;
 mod routes_review;

@@ -78,7 +78,7 @@ fn what_stands_in_the_file_in_force_is_accepted_and_so_is_what_is_just_within_a_
 /// Of bytes: the code, and the id of the answer; none for what is not answered.
 fn code(body: &[u8]) -> Option<(i64, String)> {
     let (id, outcome) = match rpc::parse(body) {
-        Ok(Message::Silent) => return None,
+        Ok(Message::Silent | Message::Remarks(_)) => return None,
         Err(error) => (None, Err(error)),
         Ok(Message::Request(request)) => match handle(&request, &view()) {
             Reply::Now(outcome) => (Some(request.id), outcome),

@@ -24,6 +24,8 @@ fn pod(spec: &str) -> Pod {
         config_map: None,
         pod: None,
         settings: &settings,
+        builds: crate::plan::builds::Around::default(),
+        turn: true,
     };
     let plan = plan(&bottle, seen, "2026-01-01T00:00:00Z".parse().unwrap());
     let pod = plan.actions.into_iter().find_map(|action| match action {
