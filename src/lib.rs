@@ -20,7 +20,8 @@
 //! - [`seal`]: the first process of the agent's container (`seal::file`, `::document`, `::merge`, `::attempts` are CORE)
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
 //! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
-//! - [`local`]: SHELL, bottles on this machine: a directory of YAML objects, the runtimes `sandbox` and `process`
+//! - [`local`]: SHELL, bottles on this machine: a directory of YAML objects, the runtimes `sandbox`, `docker` and `process`
+//! - [`push`]: SHELL, pushes a built image to a registry
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
 //! - [`failpoint`]: where the kill tests stop a program
@@ -43,6 +44,7 @@ pub mod pipelock;
 pub mod plan;
 pub mod prepare;
 pub mod proposal;
+pub mod push;
 pub mod render;
 pub mod roles;
 pub mod seal;

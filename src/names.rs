@@ -19,6 +19,12 @@ pub const LABEL_BOTTLE: &str = "bot-bottle.dev/bottle";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Kubernetes' recommended label for the name of the application.
 pub const LABEL_NAME: &str = "app.kubernetes.io/name";
+/// Label on pods beside the bottle's own: what they are for.
+pub const LABEL_ROLE: &str = "bot-bottle.dev/role";
+/// Value of [`LABEL_ROLE`] on a pod that builds an image.
+pub const ROLE_BUILD: &str = "build";
+/// Value of [`LABEL_ROLE`] on a pod that tries an image.
+pub const ROLE_PROBE: &str = "probe";
 /// Value of [`LABEL_NAME`] on a bottle's objects.
 pub const APP_NAME: &str = "bottle";
 
@@ -28,8 +34,19 @@ pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
 /// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
 pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
+/// Annotation on a pod that builds: the Dockerfile, mounted as a file.
+pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Label on a local runtime's containers and volumes: whose they are, a hash of state directory, project and bottle.
+pub const LABEL_PLACE: &str = "bot-bottle.dev/place";
+/// Label on a local runtime's containers: the project.
+pub const LABEL_PROJECT: &str = "bot-bottle.dev/project";
+/// Label on a local runtime's containers: the pod's uid.
+pub const LABEL_POD_UID: &str = "bot-bottle.dev/pod-uid";
+/// Label on a local runtime's containers: which of the pod's it is.
+pub const LABEL_CONTAINER: &str = "bot-bottle.dev/container";
 
 /// ServiceAccount of every bottle's pod, one per namespace.
 pub const SERVICE_ACCOUNT: &str = "bottle-supervise";
@@ -42,6 +59,17 @@ pub const NETWORK_POLICY: &str = "bottles";
 /// Name of a bottle's ConfigMap, Pod and other objects of its own: `<bottle>-bottle`.
 pub fn object_name(bottle: &str) -> String {
     format!("{bottle}-bottle")
+}
+
+/// Name of the pod that builds what `key` stands for. It ends as a bottle's pod does: the chart's policy lets only
+/// those into a pod of that name who may debug a bottle.
+pub fn build_name(key: &str) -> String {
+    object_name(&format!("build-{key}"))
+}
+
+/// Name of the pod that tries an image on the bottle's node.
+pub fn probe_name(bottle: &str) -> String {
+    format!("{bottle}-probe")
 }
 
 /// Longest Bottle name: what is left of a 63 character pod host name, `-` and 12 hex digits of a Proposal apart.
@@ -59,6 +87,18 @@ pub mod container {
     pub const CRED_PROXY: &str = "cred-proxy";
     /// The agent itself, under `seal`.
     pub const AGENT: &str = "agent";
+    /// Of a build: pulls a base image, before anything of the Dockerfile runs; a number follows.
+    pub const PULL: &str = "pull";
+    /// Of a build: lays its lock.
+    pub const LOCK: &str = "lock";
+    /// Of a build: runs the Dockerfile.
+    pub const BUILD: &str = "build";
+    /// Of a build: pushes the image, after everything of the Dockerfile has ended.
+    pub const PUSH: &str = "push";
+    /// Of a trial: hands `seal` over.
+    pub const SHARE: &str = "share";
+    /// Of a trial: looks for the agent's command.
+    pub const PROBE: &str = "probe";
 }
 
 /// Ports on the pod's loopback.
@@ -121,6 +161,18 @@ pub mod path {
     pub const HOME: &str = "/bottle/home";
     /// The agent's workspace, unless the Bottle mounts it elsewhere.
     pub const WORKSPACE: &str = "/bottle/workspace";
+    /// A build's own directory.
+    pub const BUILD: &str = "/build";
+    /// The Dockerfile in a build.
+    pub const DOCKERFILE: &str = "/run/bottle/dockerfile/Dockerfile";
+    /// Credentials for a registry, as `config.json`.
+    pub const REGISTRY: &str = "/run/bottle/registry";
+    /// Outside Kubernetes, in the container `supervise`: where the socket is on which questions are kept.
+    pub const STORE: &str = "/run/bottle/store";
+    /// That socket.
+    pub const STORE_SOCKET: &str = "/run/bottle/store/socket";
+    /// Where a container's last word is left, as a kubelet mounts it.
+    pub const TERMINATION_LOG: &str = "/dev/termination-log";
     /// Where a pod's service account token is expected by every client library.
     pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 }
@@ -179,6 +231,8 @@ pub mod env {
     ];
     /// The Bottle's namespace.
     pub const NAMESPACE: &str = "SUPERVISE_NAMESPACE";
+    /// The socket on which questions are kept, where there is no API server.
+    pub const STORE: &str = "SUPERVISE_STORE";
 }
 
 /// Values of NO_PROXY and no_proxy in the agent's container (contract section 3).
@@ -186,6 +240,9 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// Packets with this mark may leave a build's pod; only who has NET_ADMIN can set it.
+pub const BUILD_MARK: u32 = 0x000b_0771;
 
 /// Reason of the Event about a new question; people who named a webhook get the same words there.
 pub const NOTICE_PENDING: &str = "ProposalPending";

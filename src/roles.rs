@@ -1,7 +1,7 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
 use crate::supervise::{mcp, options};
-use crate::{cred_proxy, egress, pipelock, prepare, telemetry};
+use crate::{cred_proxy, egress, pipelock, prepare, push, telemetry};
 use std::process::ExitCode;
 
 /// One role per container.
@@ -19,6 +19,12 @@ pub enum Role {
     Keep(pipelock::keep::Options),
     /// Before all others: lays the lock, resolves secrets, shares seal.
     Prepare(prepare::Options),
+    /// Of a build's pod: lays its lock, shares seal.
+    BuildLock(prepare::build::Options),
+    /// Of a pod that tries an image: shares seal.
+    Share(prepare::build::Options),
+    /// Of a build's pod: pushes the image, after the build has ended.
+    Push(push::Options),
 }
 
 /// Runs a role to its end; prints an error with its causes.
@@ -78,7 +84,10 @@ impl Role {
             Self::Keep(options) => pipelock::keep::main(options)
                 .await
                 .unwrap_or_else(|error| failed(&error)),
-            Self::Prepare(options) => prepare::main(&options),
+            Self::Prepare(options) => prepare::role(&options).await,
+            Self::BuildLock(options) => prepare::build::lock(&options),
+            Self::Share(options) => prepare::build::share(&options),
+            Self::Push(options) => push::main(options).await,
         }
     }
 }

@@ -91,7 +91,7 @@ pub struct BottleSpec {
     /// How the allowlist is kept.
     pub egress: Egress,
     /// The Dockerfile of the agent's image, as the agent may see and change it. Refused until this version builds
-    /// images.
+    /// declared ones, too; without it the agent sees FROM and its image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 131_072))]
     pub dockerfile: Option<String>,

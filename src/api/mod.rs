@@ -9,6 +9,7 @@
 
 mod agent;
 mod bottle;
+mod build;
 mod class;
 mod crds;
 mod egress;
@@ -26,6 +27,7 @@ pub use agent::{Agent, AgentKind, Injection, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };
+pub use build::{Build, BuildStage};
 pub use class::{BottleClass, BottleClassSpec, BottleClassStatus};
 pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};

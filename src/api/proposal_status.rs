@@ -1,6 +1,7 @@
 //! `Proposal.status`.
 
 use super::{
+    build::Build,
     room,
     schema::{self, Condition},
 };
@@ -36,6 +37,9 @@ pub struct ProposalStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions::<6>")]
     pub conditions: Vec<Condition>,
+    /// How far an approved Dockerfile has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// Place of this grant among the bottle's grants; given once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied_sequence: Option<i64>,

@@ -11,7 +11,7 @@ use bot_bottle::{
         webhook,
     },
     names,
-    plan::settings::{Pipelock, Settings},
+    plan::settings::{Builds, Pipelock, Settings},
     signals,
     telemetry::{self, chain},
     yaml,
@@ -19,7 +19,12 @@ use bot_bottle::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use std::{
-    error::Error, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    error::Error,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch};
@@ -68,6 +73,9 @@ struct Run {
     /// YAML file with settings below every class, in the shape of a `BottleClass`' spec.
     #[arg(long)]
     builtin: Option<PathBuf>,
+    /// YAML file that says how images are built: the chart's value `builds`. Without a registry in it, none are.
+    #[arg(long)]
+    builds: Option<PathBuf>,
     /// Where `/healthz` and `/readyz` are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     health: SocketAddr,
@@ -170,10 +178,9 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             program: arguments.pipelock_program,
         }),
         images: arguments.agent_images.into_iter().collect(),
-        builtin: match &arguments.builtin {
-            Some(path) => yaml::from_str(&std::fs::read_to_string(path)?)?,
-            None => api::BottleClassSpec::default(),
-        },
+        builds: read::<Builds>(arguments.builds.as_deref())?
+            .filter(|builds| !builds.registry.is_empty() && !builds.image.is_empty()),
+        builtin: read(arguments.builtin.as_deref())?.unwrap_or_default(),
     };
     let metrics = Arc::new(Metrics::default());
     let options = cluster::Options {
@@ -263,6 +270,12 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         // What it knows is of the past now: the next start begins anew.
         lost = &mut kept => lost?.map_or(Ok(()), |lost| Err(lost.into())),
     }
+}
+
+/// A YAML file, when one is named.
+fn read<T: serde::de::DeserializeOwned>(path: Option<&Path>) -> Result<Option<T>, Box<dyn Error>> {
+    let text = path.map(std::fs::read_to_string).transpose()?;
+    Ok(text.map(|text| yaml::from_str(&text)).transpose()?)
 }
 
 /// Reconciles, as long as `fence` lets it.

@@ -1,19 +1,21 @@
 //! `seal`: see [`bot_bottle::seal`]. Its flags are few, and a parser's library would be half of the program.
 
-use bot_bottle::seal::{Options, probe, run, say};
+use bot_bottle::seal::{Options, build, probe, run, say};
 use std::env::{args, var_os};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str =
     "usage: seal [--instructions FILE] [--patience SECONDS] [--termination-log FILE]
-       seal probe --command PROGRAM";
+       seal probe --command PROGRAM
+       seal build -- PROGRAM [ARGUMENT…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["probe", "--command", command] => found(command),
+        ["build", "--", ref program @ ..] => ExitCode::from(build::run(program)),
         ["--help"] => {
             eprintln!("{USAGE}");
             ExitCode::SUCCESS

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::Bottle,
     local::{
-        self, honour,
+        self, docker, honour,
         identity::Key,
         keeper,
         place::Place,
@@ -48,6 +48,9 @@ pub struct OnMachine {
     /// This machine's programs stand for the image that the Bottle names.
     #[arg(long)]
     pub host_programs: bool,
+    /// With the runtime docker: the image of the bottle's own containers. Default: bot-bottle/supervise of this version.
+    #[arg(long, value_name = "IMAGE", env = "BOTTLE_SUPERVISE_IMAGE")]
+    pub supervise_image: Option<String>,
     /// The directory that is the workspace.
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<std::path::PathBuf>,
@@ -84,7 +87,9 @@ pub async fn apply(backend: &Backend, options: &Options) -> Result<(), Error> {
                 Backend::Cluster(cluster) => {
                     cluster.apply(&manifest.name, &manifest.written).await?
                 }
-                Backend::Machine(machine) => on_machine(machine, &manifest, &options.machine)?,
+                Backend::Machine(machine) => {
+                    on_machine(machine, &manifest, &options.machine).await?
+                }
             };
             output::line(&format!(
                 "bottle.{}/{} {outcome}",
@@ -108,7 +113,7 @@ fn read(file: &str) -> Result<String, Error> {
 }
 
 /// A namespace in the file is the project, as kubectl has it.
-fn on_machine(
+async fn on_machine(
     machine: &Machine,
     manifest: &Manifest,
     flags: &OnMachine,
@@ -122,6 +127,7 @@ fn on_machine(
     let key = Key::new(project, &manifest.name).map_err(local::Error::from)?;
     let place = machine.state().place(key);
     let record = record(&place, flags)?;
+    check(&record).await?;
     let outcome = store(&place, &manifest.bottle, &record)?;
     start(&place)?;
     Ok(outcome)
@@ -146,18 +152,51 @@ pub fn record(place: &Place, flags: &OnMachine) -> Result<Record, Error> {
     if !flags.resolve.is_empty() {
         record.resolve.clone_from(&flags.resolve);
     }
-    if record.runtime == Runtime::Sandbox {
-        Bubblewrap::find(env::var_os("PATH").as_deref()).map_err(local::Error::from)?;
-    } else {
-        output::note(local::process::WARNING);
+    match record.runtime {
+        Runtime::Sandbox => {
+            Bubblewrap::find(env::var_os("PATH").as_deref()).map_err(local::Error::from)?;
+        }
+        Runtime::Docker => {
+            // Kept with the bottle: whoever keeps or removes it later may have another environment.
+            record.docker = Some(docker::daemon::find(&hints()).map_err(local::Error::from)?);
+            let own = flags.supervise_image.clone().or(record.supervise_image);
+            record.supervise_image = Some(own.unwrap_or_else(|| SUPERVISE_IMAGE.into()));
+        }
+        Runtime::Process => output::note(local::process::WARNING),
     }
     Ok(record)
+}
+
+/// The image of this very version.
+pub const SUPERVISE_IMAGE: &str = concat!("bot-bottle/supervise:", env!("CARGO_PKG_VERSION"));
+
+/// What the environment says about the daemon.
+pub fn hints() -> docker::daemon::Hints {
+    docker::daemon::Hints {
+        docker_host: env::var_os("DOCKER_HOST").and_then(|host| host.into_string().ok()),
+        runtime_directory: env::var_os("XDG_RUNTIME_DIR").map(Into::into),
+    }
+}
+
+/// What can be said now and not in a log later: whether the daemon is there, and our image at it.
+pub async fn check(record: &Record) -> Result<(), Error> {
+    if record.runtime != Runtime::Docker {
+        return Ok(());
+    }
+    let checked = async {
+        let daemon = docker::daemon::Daemon::of(record).await?;
+        daemon.check().await?;
+        daemon
+            .own_image(record.supervise_image.as_deref().unwrap_or_default())
+            .await
+    };
+    Ok(checked.await.map_err(local::Error::from)?)
 }
 
 /// Checks the Bottle and writes it; what came of it.
 pub fn store(place: &Place, bottle: &Bottle, record: &Record) -> Result<&'static str, Error> {
     honour::bottle(bottle, record).map_err(local::Error::from)?;
-    scope::validate(bottle, None, &keeper::settings())
+    scope::validate(bottle, None, &keeper::settings(record))
         .map_err(|problem| Error::Refused(problem.to_string()))?;
     let locked = place.lock()?;
     locked.put_record(record)?;
@@ -245,5 +284,5 @@ pub async fn remove(place: &Place) -> Result<(), Error> {
         )));
     }
     // Whoever kept it did this already, unless nobody did.
-    Ok(keeper::gone(place)?)
+    Ok(keeper::end(place).await?)
 }

@@ -1,8 +1,11 @@
 //! `bottle doctor`: what works here, and what to do about the rest.
 
-use super::{Error, Where, on_cluster::Cluster, output, places};
-use crate::{local::sandbox::Bubblewrap, telemetry::chain};
-use std::{env, fs, path::Path};
+use super::{Error, Where, apply, on_cluster::Cluster, output, places};
+use crate::{
+    local::{docker, sandbox::Bubblewrap},
+    telemetry::chain,
+};
+use std::{env, path::Path};
 
 /// `bottle doctor`.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,7 +20,10 @@ enum Finding {
 pub async fn run(place: &Where, _: &Options) -> Result<u8, Error> {
     let sandbox = sandbox();
     let cluster = cluster(place).await;
-    let usable = matches!(sandbox, Finding::Good(_)) || matches!(cluster, Finding::Good(_));
+    let docker = docker().await;
+    let usable = [&sandbox, &docker, &cluster]
+        .iter()
+        .any(|one| matches!(one, Finding::Good(_)));
     for (name, finding) in [
         ("kernel", kernel()),
         ("sandbox", sandbox),
@@ -31,7 +37,7 @@ pub async fn run(place: &Where, _: &Options) -> Result<u8, Error> {
                 "the test cluster lays bottles' locks with it",
             ),
         ),
-        ("docker", docker()),
+        ("docker", docker),
         (
             "kubectl",
             program("kubectl", "kubectl", "`bottle exec` in a cluster needs it"),
@@ -89,10 +95,21 @@ fn cgroups() -> Finding {
     }
 }
 
-fn docker() -> Finding {
-    match fs::metadata("/run/docker.sock") {
-        Ok(_) => Finding::Good("its socket is there; bottles don't use it yet".into()),
-        Err(_) => Finding::Bad("no socket at /run/docker.sock; bottles don't need it".into()),
+/// A daemon that filters system calls, with our image at it.
+async fn docker() -> Finding {
+    let found = async {
+        let socket = docker::daemon::find(&apply::hints())?;
+        let daemon = docker::daemon::Daemon::connect(&socket).await?;
+        let version = daemon.check().await?;
+        daemon.own_image(apply::SUPERVISE_IMAGE).await?;
+        Ok::<_, docker::DockerError>((socket, version))
+    };
+    match found.await {
+        Ok((socket, version)) => Finding::Good(format!(
+            "{version} at {}: bottles run there with `--runtime docker`",
+            socket.display()
+        )),
+        Err(error) => Finding::Bad(chain(&error)),
     }
 }
 

@@ -1,7 +1,15 @@
 //! `bottle logs`.
 
 use super::{Error, backend::Backend, complete, on_machine::Machine, output};
-use crate::{config::text::sanitise, names::container};
+use crate::{
+    config::text::sanitise,
+    local::{
+        self, docker,
+        place::Place,
+        record::{Record, Runtime},
+    },
+    names::{self, container},
+};
 use clap_complete::ArgValueCandidates;
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
 use std::{
@@ -20,6 +28,9 @@ pub struct Options {
     /// Whose log: agent, supervise, egress, cred-proxy, prepare; on this machine agent, keeper (all sidecars), events.
     #[arg(short, long, default_value = container::AGENT)]
     container: String,
+    /// The log of the last image that was built for the bottle; it is there for ten minutes after its end.
+    #[arg(long, conflicts_with = "container")]
+    build: bool,
     /// Stay, and print what comes.
     #[arg(short, long)]
     follow: bool,
@@ -37,9 +48,19 @@ pub async fn logs(backend: &Backend, options: &Options) -> Result<(), Error> {
         Backend::Machine(machine) => file(machine, options).await,
         Backend::Cluster(cluster) => {
             let tail = options.tail.and_then(|lines| i64::try_from(lines).ok());
-            let log = cluster
-                .log(&options.name, &options.container, options.follow, tail)
-                .await?;
+            let (pod, container) = if options.build {
+                let pod = cluster.last_build(&options.name).await?;
+                let none = || {
+                    Error::Usage(format!(
+                        "no image of {} is being built, or was lately",
+                        options.name
+                    ))
+                };
+                (pod.ok_or_else(none)?, container::BUILD)
+            } else {
+                (names::object_name(&options.name), &*options.container)
+            };
+            let log = cluster.log(&pod, container, options.follow, tail).await?;
             let mut lines = pin!(log.lines());
             while let Some(line) = lines.try_next().await.map_err(Error::io("read the log"))? {
                 output::line(&sanitise(&line))?;
@@ -49,7 +70,49 @@ pub async fn logs(backend: &Backend, options: &Options) -> Result<(), Error> {
     }
 }
 
+/// What a container of a daemon wrote, line by line.
+async fn container(place: &Place, record: &Record, options: &Options) -> Result<(), Error> {
+    let log = docker::log(
+        place,
+        record,
+        &options.container,
+        options.follow,
+        options.tail,
+    )
+    .await;
+    let mut parts = pin!(log.map_err(local::Error::from)?);
+    let mut line = Vec::new();
+    while let Some(part) = parts.try_next().await.map_err(local::Error::from)? {
+        for byte in part {
+            line.push(byte);
+            if byte == b'\n' {
+                print(&std::mem::take(&mut line))?;
+            }
+        }
+    }
+    if line.is_empty() {
+        Ok(())
+    } else {
+        print(&line)
+    }
+}
+
 async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
+    if options.build {
+        return Err(Error::Usage("no images are built on this machine".into()));
+    }
+    let place = machine.place(&options.name)?;
+    place.existing()?;
+    let record = place.record()?;
+    let own = [
+        container::PREPARE,
+        container::SUPERVISE,
+        container::EGRESS,
+        container::CRED_PROXY,
+    ];
+    if record.runtime == Runtime::Docker && own.contains(&options.container.as_str()) {
+        return container(&place, &record, options).await;
+    }
     let name = match options.container.as_str() {
         container::AGENT => "agent",
         "keeper" | container::SUPERVISE | container::EGRESS | container::CRED_PROXY => "keeper",
@@ -60,8 +123,6 @@ async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
             )));
         }
     };
-    let place = machine.place(&options.name)?;
-    place.existing()?;
     let path = place.path("log").join(name);
     let Ok(file) = File::open(&path) else {
         output::note("nothing was written yet");

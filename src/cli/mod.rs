@@ -20,10 +20,12 @@ pub mod on_machine;
 pub mod output;
 pub mod places;
 pub mod proposals;
+pub mod resume;
 pub mod run;
 pub mod show;
 pub mod table;
 pub mod terminal;
+pub mod up;
 
 use crate::{local, telemetry, yaml};
 use backend::Backend;
@@ -70,12 +72,18 @@ pub enum Verb {
     Logs(logs::Options),
     /// Run a program beside the agent.
     Exec(exec::Options),
+    /// Join this terminal with the agent's own.
+    Attach(exec::Attach),
+    /// Have an agent go on that was suspended or has ended.
+    Resume(resume::Options),
     /// End a Bottle and remove it; its proposals stay as a record.
     Delete(apply::Delete),
     /// Run an agent with the current directory in a bottle of this machine.
     Run(run::Options),
     /// What works on this machine, and what to do about the rest.
     Doctor(doctor::Options),
+    /// Make a place for bottles: a cluster by kind, or the image that Docker needs.
+    Up(up::Options),
 }
 
 /// Why a verb failed.
@@ -178,6 +186,7 @@ async fn run_verb(place: &Where, verb: Verb) -> Result<u8, Error> {
     let done = match verb {
         Verb::Run(options) => return run::run(place, options).await,
         Verb::Doctor(options) => return doctor::run(place, &options).await,
+        Verb::Up(options) => return up::up(&options).await,
         verb => {
             let backend = Backend::choose(place).await?;
             match verb {
@@ -191,8 +200,10 @@ async fn run_verb(place: &Where, verb: Verb) -> Result<u8, Error> {
                 Verb::Revoke(said) => decide::revoke(&backend, &said).await,
                 Verb::Logs(options) => logs::logs(&backend, &options).await,
                 Verb::Exec(options) => return exec::exec(&backend, &options).await,
+                Verb::Attach(options) => return exec::attach(&backend, &options).await,
+                Verb::Resume(options) => resume::resume(&backend, &options).await,
                 Verb::Delete(options) => apply::delete(&backend, &options).await,
-                Verb::Run(_) | Verb::Doctor(_) => Ok(()),
+                Verb::Run(_) | Verb::Doctor(_) | Verb::Up(_) => Ok(()),
             }
         }
     };

@@ -166,6 +166,17 @@ impl Cluster {
         })
     }
 
+    /// Changes a part of a Bottle.
+    pub async fn patch(&self, name: &str, patch: &serde_json::Value) -> Result<(), Error> {
+        let api = self.own::<Bottle>();
+        let patched = api
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await;
+        patched
+            .map(drop)
+            .map_err(failed(format!("change Bottle {name}")))
+    }
+
     /// Deletes a Bottle.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let deleted = self
@@ -177,10 +188,28 @@ impl Cluster {
             .map_err(failed(format!("delete Bottle {name}")))
     }
 
-    /// The log of one container of the bottle.
+    /// The newest pod that built an image for the bottle.
+    pub async fn last_build(&self, bottle: &str) -> Result<Option<String>, Error> {
+        let labels = format!(
+            "{}={bottle},{}={}",
+            names::LABEL_BOTTLE,
+            names::LABEL_ROLE,
+            names::ROLE_BUILD
+        );
+        let params = ListParams::default().labels(&labels);
+        let list = self.own::<Pod>().list(&params).await;
+        let list = list.map_err(failed("list the pods that build"))?;
+        let newest = list
+            .items
+            .into_iter()
+            .max_by_key(|pod| pod.metadata.creation_timestamp.clone());
+        Ok(newest.and_then(|pod| pod.metadata.name))
+    }
+
+    /// The log of one container of a pod.
     pub async fn log(
         &self,
-        bottle: &str,
+        pod: &str,
         container: &str,
         follow: bool,
         tail: Option<i64>,
@@ -191,10 +220,7 @@ impl Cluster {
             tail_lines: tail,
             ..LogParams::default()
         };
-        let stream = self
-            .own::<Pod>()
-            .log_stream(&names::object_name(bottle), &params)
-            .await;
+        let stream = self.own::<Pod>().log_stream(pod, &params).await;
         stream.map_err(failed(format!("read the log of {container}")))
     }
 

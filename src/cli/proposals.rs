@@ -8,17 +8,22 @@ use super::{
 };
 use crate::{
     api::{Proposal, ProposalPhase},
+    config::text::sanitise,
     local,
 };
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
 /// `bottle proposals`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Stay, and print each proposal when it comes and when it is decided.
     #[arg(short, long)]
     watch: bool,
+    /// With --watch: tell the desktop of each new question, too (by notify-send).
+    #[arg(long, requires = "watch")]
+    notify: bool,
     /// Only those that wait for a decision.
     #[arg(long)]
     pending: bool,
@@ -120,11 +125,34 @@ async fn watch(backend: &Backend, options: &Options) -> Result<(), Error> {
             output::line(&row(&proposal, false).join("   "))?;
             if phase == Some(ProposalPhase::Pending) {
                 let name = proposal.name_any();
+                if options.notify {
+                    notify(&proposal);
+                }
                 output::line(&format!(
                     "    bottle diff {name}; bottle approve {name}; bottle reject {name}"
                 ))?;
             }
         }
         backend.changed().await?;
+    }
+}
+
+/// A desktop's own notice. Best effort: what was asked stands on the screen anyway.
+fn notify(proposal: &Proposal) {
+    let status = proposal.status.clone().unwrap_or_default();
+    // The change is the operator's word about the agent's: it is shown as text, never as markup or an option.
+    let body = sanitise(&status.summary.unwrap_or_default())
+        .replace('&', "&amp;")
+        .replace('<', "&lt;");
+    let started = std::process::Command::new("notify-send")
+        .args(["--app-name=bot-bottle", "--"])
+        .arg(format!("bottle {} asks", proposal.spec.bottle))
+        .arg(body)
+        .stdin(std::process::Stdio::null())
+        .spawn();
+    match started {
+        // Asked for its code, so that it does not stay behind.
+        Ok(mut child) => drop(std::thread::spawn(move || child.wait())),
+        Err(error) => output::note(&format!("notify-send can't be started: {error}")),
     }
 }

@@ -4,7 +4,9 @@ mod bottle;
 mod directory;
 
 use super::{Error, Where, apply, on_machine::Machine, output, terminal};
-use crate::local::{self, keeper, place::Place, record::Runtime, runner::Attach};
+use crate::local::{
+    self, honour::HOST_IMAGE, keeper, place::Place, record::Runtime, runner::Attach,
+};
 use directory::Directory;
 use nix::sys::signal::Signal;
 use std::{env, future::pending};
@@ -31,6 +33,12 @@ pub struct Options {
     /// How the agent is run.
     #[arg(long)]
     runtime: Option<Runtime>,
+    /// With the runtime docker: the image that the program is in.
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// With the runtime docker: the image of the bottle's own containers. Default: bot-bottle/supervise of this version.
+    #[arg(long, value_name = "IMAGE", env = "BOTTLE_SUPERVISE_IMAGE")]
+    supervise_image: Option<String>,
     /// A further file or directory that the agent may read; repeat it.
     #[arg(long, value_name = "PATH")]
     readable: Vec<std::path::PathBuf>,
@@ -58,31 +66,49 @@ pub async fn run(flags: &Where, options: Options) -> Result<u8, Error> {
             "there is a bottle {name} already: choose another --name, or `bottle delete {name} --local`"
         )));
     }
+    let in_image = options.runtime == Some(Runtime::Docker);
+    let image = match (&options.image, in_image) {
+        (Some(image), true) => image.as_str(),
+        (None, false) => HOST_IMAGE,
+        (None, true) => {
+            return Err(Error::Usage(
+                "--runtime docker needs --image IMAGE: the image that the program is in".into(),
+            ));
+        }
+        (Some(_), false) => {
+            return Err(Error::Usage("--image goes with --runtime docker".into()));
+        }
+    };
     let directory = Directory::prepare(&place, options.clone, &machine)?;
-    let program = bottle::program(&options.command)?;
+    let (program, readable) = if in_image {
+        (options.command[0].clone().into(), Vec::new())
+    } else {
+        let program = bottle::program(&options.command)?;
+        let readable = bottle::readable(&program);
+        (program, readable)
+    };
     let on_machine = apply::OnMachine {
         runtime: options.runtime,
         workspace: Some(directory.path.clone()),
-        readable: options
-            .readable
-            .iter()
-            .cloned()
-            .chain(bottle::readable(&program))
-            .collect(),
+        readable: options.readable.iter().cloned().chain(readable).collect(),
+        supervise_image: options.supervise_image.clone(),
         resolve: options.resolve.clone(),
         ..apply::OnMachine::default()
     };
     let mut record = apply::record(&place, &on_machine)?;
     record.protected = true;
+    apply::check(&record).await?;
     // Without mounts, directories are where they are.
     let at = match record.runtime {
-        Runtime::Sandbox => &directory.at,
+        Runtime::Sandbox | Runtime::Docker => &directory.at,
         Runtime::Process => &directory.path,
     };
     let request = bottle::Request {
         name: &name,
         program: &program,
         arguments: &options.command[1..],
+        image,
+        user: in_image.then(|| bottle::owner(&directory.path)).flatten(),
         at,
         allow: &options.allow,
         allow_internal: &options.allow_internal,
@@ -97,7 +123,7 @@ pub async fn run(flags: &Where, options: Options) -> Result<u8, Error> {
     // Whatever happened, nothing of it stays but what the person has to see.
     let finished = directory.finish(&place, options.yes);
     place.lock()?.remove_bottle()?;
-    keeper::gone(&place)?;
+    keeper::end(&place).await?;
     kept?;
     finished?;
     Ok(code)

@@ -4,6 +4,7 @@ use super::{Error, Scope, index::ProposalIndex};
 use crate::{
     api::{BottleClass, Proposal},
     names,
+    plan::builds,
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
@@ -12,7 +13,7 @@ use k8s_openapi::api::{
     rbac::v1::RoleBinding,
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt as _,
     core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
         WatchStreamExt as _,
@@ -21,7 +22,12 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeSet, fmt::Debug, hash::Hash, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    hash::Hash,
+    sync::Arc,
+};
 
 /// Changes of one kind, after they reached its cache.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
@@ -154,6 +160,16 @@ impl Caches {
     /// The pod of that name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.pods.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// The images that were built in a namespace and have run, by the name of the pod that built them.
+    pub fn built(&self, namespace: &str) -> BTreeMap<String, String> {
+        let proposals = self.proposals.state().into_iter();
+        proposals
+            .filter_map(|guard| guard.0.clone().ok())
+            .filter(|proposal| proposal.namespace().as_deref() == Some(namespace))
+            .filter_map(|proposal| builds::brought(&proposal))
+            .collect()
     }
 
     /// The ConfigMap of that name.

@@ -4,11 +4,14 @@ use super::{Context, Error};
 use crate::{
     api::{Bottle, BottleClass, Proposal},
     names,
-    plan::Observed,
+    plan::{Observed, builds},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt as _};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Owned copies of what [`Observed`] borrows.
 pub struct Seen {
@@ -16,6 +19,8 @@ pub struct Seen {
     proposals: Vec<Proposal>,
     config_map: Option<Arc<ConfigMap>>,
     pod: Option<Arc<Pod>>,
+    helpers: Vec<Arc<Pod>>,
+    known: BTreeMap<String, String>,
 }
 
 impl Seen {
@@ -27,6 +32,10 @@ impl Seen {
             config_map: self.config_map.as_deref(),
             pod: self.pod.as_deref(),
             settings: &context.settings,
+            builds: builds::Around {
+                pods: &self.helpers,
+                known: Some(&self.known),
+            },
             turn: false,
         }
     }
@@ -37,15 +46,36 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     let namespace = bottle.namespace().unwrap_or_default();
     let name = bottle.name_any();
     let object = names::object_name(&name);
+    let proposals = context.caches.proposals_of(&namespace, &name);
+    // Two proposals may have one build.
+    let built: BTreeSet<_> = proposals.iter().filter_map(builds::pod_of).collect();
+    let helpers = built
+        .into_iter()
+        .chain(
+            proposals
+                .iter()
+                .any(builds::concerns)
+                .then(|| names::probe_name(&name)),
+        )
+        .filter_map(|pod| context.caches.pod(&namespace, &pod))
+        .collect();
+    // Looked for in the whole cache, so only when a build is about to begin.
+    let known = if proposals.iter().any(builds::begins) {
+        context.caches.built(&namespace)
+    } else {
+        BTreeMap::new()
+    };
     let seen = Seen {
         class: bottle
             .spec
             .class
             .as_deref()
             .and_then(|class| context.caches.class(class)),
-        proposals: context.caches.proposals_of(&namespace, &name),
+        proposals,
         config_map: context.caches.config_map(&namespace, &object),
         pod: context.caches.pod(&namespace, &object),
+        helpers,
+        known,
     };
     let visible = &context.visible;
     let caught_up = [

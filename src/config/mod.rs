@@ -4,6 +4,7 @@ pub mod address;
 pub mod allowlist;
 pub mod decisions;
 pub mod denials;
+pub mod dockerfile;
 pub mod egress;
 pub mod pipelock;
 pub mod proposal_name;

@@ -90,7 +90,7 @@ async fn tcp(good: Vec<SocketAddr>) -> Result<TcpStream, Refusal> {
     if good.is_empty() {
         return Err(Refusal::Internal);
     }
-    match tokio::time::timeout(CONNECT_TIMEOUT, dial(good)).await {
+    match tokio::time::timeout(CONNECT_TIMEOUT, dial(good, None)).await {
         Ok(Some((stream, _))) => Ok(stream),
         Ok(None) => Err(Refusal::ConnectFailed),
         Err(_) => Err(Refusal::ConnectTimedOut),

@@ -47,6 +47,8 @@ impl Screen {
                 "The agent runs in a sandbox of this machine: its network has a loopback only,\n\
                  on which egress and supervise answer from outside.\n",
             )?,
+            // The stage refuses it.
+            Runtime::Docker => {}
             Runtime::Process => {
                 self.line("!!! NOTHING IS ISOLATED HERE: these are ordinary processes of your user. !!!\n")?;
                 for part in why_not.iter().flat_map(|why| wrap(why, COLUMNS)) {
@@ -64,7 +66,9 @@ impl Screen {
     /// What was seen, and what to try next.
     pub fn closing(&mut self, runtime: Runtime) -> io::Result<()> {
         let seen = match runtime {
-            Runtime::Sandbox => "The one way out was the one that a person opened.",
+            Runtime::Sandbox | Runtime::Docker => {
+                "The one way out was the one that a person opened."
+            }
             Runtime::Process => "What was REACHED is open, because this runtime isolates nothing.",
         };
         self.line(&format!(

@@ -4,6 +4,7 @@ use super::temporary::Temporary;
 use super::{DECLARED, Error, OTHER, WANTED};
 use crate::api::{Agent, AgentKind, Bottle, BottleSpec, Egress, Proposal, ProposalPhase};
 use crate::local::admit::Verdict;
+use crate::local::honour::NotHonoured;
 use crate::local::identity::Key;
 use crate::local::keeper;
 use crate::local::place::Place;
@@ -74,6 +75,11 @@ impl Stage {
     pub fn start(&mut self, runtime: Runtime, web: SocketAddr) -> Result<(), Error> {
         let program = match runtime {
             Runtime::Sandbox => layout::PROGRAM.to_owned(),
+            Runtime::Docker => {
+                let hint = "its agent is this program, which is in no image; try `bottle run --runtime docker`";
+                let refused = NotHonoured::new("the demo", runtime, hint);
+                return Err(crate::local::Error::from(refused).into());
+            }
             Runtime::Process => std::env::current_exe()
                 .map_err(|source| Error::Stage {
                     operation: "find our own program",

@@ -6,7 +6,7 @@
 //! `headers` (what passes), `refusal` (what a client is told), `denials` (the last refusals).
 //! Effects: `server` (accepting, limits), `proxy` (one request), `forward` (passing it on), `tunnel`
 //! (after CONNECT), `copy` (its bytes), `upstream` (resolve, check, dial), `parent` (a company's proxy), `resolve` (DNS), `connections` (what is
-//! open), `reload` (a new config), `report` (the last refusals, for `supervise`).
+//! open), `mark` (sockets of a build's proxy), `reload` (a new config), `report` (the last refusals, for `supervise`).
 //!
 //! # Guarantees
 //!
@@ -26,6 +26,7 @@ mod copy;
 mod denials;
 mod forward;
 pub(crate) mod headers;
+pub(crate) mod mark;
 pub(crate) mod options;
 pub(crate) mod parent;
 mod policy;
@@ -69,6 +70,8 @@ pub struct Setup {
     pub resolver: Arc<dyn Resolve>,
     /// Bounds.
     pub limits: Limits,
+    /// What every packet to an upstream is marked with, where the lock goes by that.
+    pub mark: Option<u32>,
 }
 
 /// Bounds (contract section 2b).
@@ -100,6 +103,7 @@ struct Shared {
     connections: Arc<Connections>,
     resolver: Arc<dyn Resolve>,
     limits: Limits,
+    mark: Option<u32>,
 }
 
 impl Shared {
@@ -151,6 +155,7 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
         state,
         resolver,
         limits,
+        mark,
     } = setup;
     let first = snapshots.borrow_and_update().clone();
     let shared = Arc::new(Shared {
@@ -160,6 +165,7 @@ pub async fn run(listener: TcpListener, setup: Setup, shutdown: impl Future) -> 
         connections: Arc::default(),
         resolver,
         limits,
+        mark,
     });
     config_directory::write_hash(&state, container::EGRESS, &first.hash)?;
     let state: Arc<Path> = state.into();

@@ -34,6 +34,9 @@ pub struct Options {
     /// dialled instead of the one that was asked for.
     #[arg(long, value_name = "HOST=IP[:PORT]", value_parser = fixed)]
     pub resolve: Vec<(String, Fixed)>,
+    /// Mark of every packet that leaves, for a lock that goes by it; takes the capability NET_ADMIN.
+    #[arg(long)]
+    pub mark: Option<u32>,
 }
 
 pub(crate) fn nameserver(text: &str) -> Result<SocketAddr, String> {
@@ -87,12 +90,14 @@ pub enum Error {
 /// Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
     let ended = signals::ended().map_err(Error::Signals)?;
-    let resolver = Dns::new(&options.nameserver, options.resolve).map_err(Error::Dns)?;
+    let resolver =
+        Dns::marked(&options.nameserver, options.resolve, options.mark).map_err(Error::Dns)?;
     let setup = Setup {
         snapshots: config_directory::watch(&options.config)?,
         state: options.state,
         resolver: Arc::new(resolver),
         limits: Limits::default(),
+        mark: options.mark,
     };
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)

@@ -1,12 +1,12 @@
 //! Host names to addresses: our own DNS client, so that the addresses that are checked are those that are dialled.
 
+use super::mark::Marked;
 use futures::future::BoxFuture;
+use hickory_resolver::Resolver as Hickory;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::{Resolver as Hickory, TokioResolver};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct Fixed {
 /// A name is asked for as it is: no search domain is added and no hosts file is read.
 pub struct Dns {
     fixed: HashMap<String, Vec<Fixed>>,
-    resolver: TokioResolver,
+    resolver: Hickory<Marked>,
 }
 
 impl Dns {
@@ -57,15 +57,24 @@ impl Dns {
         servers: &[SocketAddr],
         answers: impl IntoIterator<Item = (String, Fixed)>,
     ) -> Result<Self, NetError> {
+        Self::marked(servers, answers, None)
+    }
+
+    /// The same, by sockets whose packets carry that mark.
+    pub fn marked(
+        servers: &[SocketAddr],
+        answers: impl IntoIterator<Item = (String, Fixed)>,
+        mark: Option<u32>,
+    ) -> Result<Self, NetError> {
         let mut fixed: HashMap<String, Vec<Fixed>> = HashMap::new();
         for (host, answer) in answers {
             fixed.entry(host).or_default().push(answer);
         }
         let mut builder = if servers.is_empty() {
-            TokioResolver::builder_tokio()?
+            Hickory::builder(Marked::new(mark))?
         } else {
             let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
-            Hickory::builder_with_config(config, TokioRuntimeProvider::default())
+            Hickory::builder_with_config(config, Marked::new(mark))
                 .with_options(ResolverOpts::default())
         };
         builder.options_mut().use_hosts_file = ResolveHosts::Never;

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::connections::Place;
+use super::mark;
 use super::parent::{self, Parent};
 use super::policy::Way;
 use super::refusal::Cause;
@@ -76,7 +77,7 @@ async fn direct(shared: &Shared, target: &Target) -> Result<(TcpStream, Way), Ca
     if good.is_empty() {
         return Err(Cause::InternalAddress);
     }
-    let (stream, address) = dial_in_time(good).await?;
+    let (stream, address) = dial_in_time(good, shared.mark).await?;
     Ok((stream, Way::Direct(address.ip())))
 }
 
@@ -86,7 +87,7 @@ async fn by_parent(shared: &Shared, parent: &Parent, target: &Target) -> Result<
         Ok(ip) => vec![SocketAddr::new(ip, parent.port)],
         Err(_) => resolve(shared, &parent.host, parent.port).await?,
     };
-    let (mut stream, _) = dial_in_time(addresses).await?;
+    let (mut stream, _) = dial_in_time(addresses, shared.mark).await?;
     let asked = tokio::time::timeout(CONNECT_TIMEOUT, parent::tunnel(&mut stream, target));
     asked.await.map_err(|_| Cause::ConnectTimedOut)??;
     Ok(stream)
@@ -104,21 +105,27 @@ async fn resolve(shared: &Shared, host: &str, port: u16) -> Result<Vec<SocketAdd
     Ok(addresses)
 }
 
-async fn dial_in_time(addresses: Vec<SocketAddr>) -> Result<(TcpStream, SocketAddr), Cause> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, dial(addresses)).await {
+async fn dial_in_time(
+    addresses: Vec<SocketAddr>,
+    mark: Option<u32>,
+) -> Result<(TcpStream, SocketAddr), Cause> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, dial(addresses, mark)).await {
         Ok(connected) => connected.ok_or(Cause::ConnectFailed),
         Err(_) => Err(Cause::ConnectTimedOut),
     }
 }
 
 /// The first address that takes the connection; one that is slow doesn't hold the others up.
-pub(crate) async fn dial(addresses: Vec<SocketAddr>) -> Option<(TcpStream, SocketAddr)> {
+pub(crate) async fn dial(
+    addresses: Vec<SocketAddr>,
+    mark: Option<u32>,
+) -> Option<(TcpStream, SocketAddr)> {
     let mut waiting = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
     loop {
         match waiting.next() {
             Some(address) => {
-                attempts.push(async move { (TcpStream::connect(address).await, address) });
+                attempts.push(async move { (mark::connect(address, mark).await, address) });
             }
             None if attempts.is_empty() => return None,
             None => {}

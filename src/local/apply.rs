@@ -49,6 +49,8 @@ pub fn apply(
                 one.image = Some(image.clone());
             }
         }),
+        // No image is built on this machine: an approval of one says so.
+        Action::CreateHelper(_) | Action::DeleteHelper { .. } => Ok(()),
         // `honour` refuses resources, so that there is nothing to resize.
         Action::ResizePod { hash, .. } => change_pod(place, |pod| {
             annotate(pod, names::ANNOTATION_RESOURCES_HASH, hash);

@@ -20,6 +20,17 @@ pub struct NotHonoured {
     hint: String,
 }
 
+impl NotHonoured {
+    /// This field, by this runtime; what to do instead.
+    pub fn new(field: impl Into<String>, runtime: Runtime, hint: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            runtime: runtime.as_str(),
+            hint: hint.into(),
+        }
+    }
+}
+
 /// Refuses the first field of the Bottle that `record`'s runtime can't honour.
 pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
     let refuse = |field: &str, hint: &str| {
@@ -31,14 +42,24 @@ pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
     };
     let spec = &bottle.spec;
     let agent = &spec.agent;
-    if let Some(image) = agent.image.as_deref().filter(|image| *image != HOST_IMAGE)
+    if record.runtime == Runtime::Docker {
+        if agent.image.as_deref() == Some(HOST_IMAGE) || record.host_programs {
+            let hint = "a container has its image's programs, not this machine's; name an image";
+            return refuse("spec.agent.image \"host\"", hint);
+        }
+        if !record.readable.is_empty() {
+            return refuse("--readable", "a container has its image's programs");
+        }
+    } else if let Some(image) = agent.image.as_deref().filter(|image| *image != HOST_IMAGE)
         && !record.host_programs
     {
         let hint = "it runs this machine's own programs; say --host-programs if those shall stand for the image";
         return refuse(&format!("spec.agent.image {image:?}"), hint);
     }
     for (set, field) in fields(spec) {
-        if set {
+        // A container may have a terminal to which nobody is attached yet.
+        let honoured = record.runtime == Runtime::Docker && field == "spec.agent.tty";
+        if set && !honoured {
             return refuse(field, "remove it, or run the Bottle in a cluster");
         }
     }

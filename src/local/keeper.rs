@@ -1,7 +1,7 @@
 //! Keeps one bottle: watches its directory, plans, applies, and has the pod run. Nothing is decided here.
 
 use super::{
-    Error, apply, honour, now,
+    Error, apply, docker, honour, now,
     place::Place,
     pod_status::{running, terminated, waiting},
     record::{Record, Runtime},
@@ -40,14 +40,20 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 const ROUNDS: u32 = 16;
 
 /// What this operator was told.
-pub fn settings() -> Settings {
+pub fn settings(record: &Record) -> Settings {
     let mut builtin = BottleClassSpec::default();
-    builtin.agent.image = Some(honour::HOST_IMAGE.into());
+    if record.runtime != Runtime::Docker {
+        builtin.agent.image = Some(honour::HOST_IMAGE.into());
+    }
     Settings {
-        supervise_image: "bot-bottle".into(),
+        supervise_image: record
+            .supervise_image
+            .clone()
+            .unwrap_or_else(|| "bot-bottle".into()),
         pull_policy: "Never".into(),
         deny: Vec::new(),
         pipelock: None,
+        builds: None,
         images: std::collections::BTreeMap::new(),
         builtin,
     }
@@ -59,7 +65,7 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
     // First the watch, then the read: no change is missed between them.
     let mut objects = Changes::of(&place.path(""))?;
     let mut proposals = Changes::of(&place.path("proposals"))?;
-    let settings = settings();
+    let settings = settings(&place.record()?);
     let mut keeper = Keeper {
         place,
         run: None,
@@ -70,7 +76,7 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
     let ended = loop {
         let Some(bottle) = place.bottle()? else {
             keeper.stop().await;
-            break gone(place);
+            break end(place).await;
         };
         let recheck = match keeper.reconcile(&bottle, &settings) {
             Err(Error::Conflict { .. }) => continue,
@@ -132,6 +138,7 @@ impl Keeper<'_> {
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
                 settings,
+                builds: crate::plan::builds::Around::default(),
                 turn: true,
             };
             let plan = plan(&bottle, seen, now());
@@ -281,6 +288,15 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
+}
+
+/// The same, with what a daemon has of it.
+pub async fn end(place: &Place) -> Result<(), Error> {
+    let record = place.record()?;
+    if record.runtime == Runtime::Docker {
+        docker::clean(place, &record).await?;
+    }
+    gone(place)
 }
 
 /// The Bottle is gone: its grants end, its directories go, the record of what was allowed stays.

@@ -2,7 +2,7 @@
 //!
 //! One process per bottle, the keeper ([`keeper`], [`daemon`]), is operator, kubelet and sidecars at once: it reads the objects of
 //! its bottle ([`place`]), plans, writes what the plan says ([`apply`]), and runs the pod ([`runner`]) with a runtime
-//! ([`sandbox`] or [`process`]). The command line writes Bottles and decisions into the same directory.
+//! ([`sandbox`], [`docker`] or [`process`]). The command line writes Bottles and decisions into the same directory.
 //!
 //! # Guarantees
 //!
@@ -15,6 +15,7 @@ pub mod admit;
 pub mod apply;
 mod begin;
 pub mod daemon;
+pub mod docker;
 pub mod honour;
 pub mod identity;
 pub mod keeper;
@@ -85,6 +86,9 @@ pub enum Error {
     /// The runtime does not work here.
     #[error(transparent)]
     Runtime(#[from] sandbox::SandboxError),
+    /// The daemon of the runtime docker.
+    #[error(transparent)]
+    Docker(#[from] docker::DockerError),
     /// The secrets of the agent's settings.
     #[error(transparent)]
     Secret(#[from] crate::agents::secrets::ResolveError),

@@ -3,9 +3,9 @@
 use super::Error;
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
 };
 
@@ -33,7 +33,11 @@ fn swap_files(directory: &Path, files: &BTreeMap<String, String>) -> io::Result<
     fs::create_dir(&target)?;
     for (name, text) in files {
         fs::write(target.join(name), text)?;
+        fs::set_permissions(target.join(name), Permissions::from_mode(0o644))?;
     }
+    // Readable for whom it is mounted, whatever the umask; the directories above are the person's alone.
+    fs::set_permissions(&target, Permissions::from_mode(0o755))?;
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
     let draft = directory.join("..data_tmp");
     gone(fs::remove_file(&draft))?;
     symlink(version, &draft)?;

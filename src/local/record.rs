@@ -10,6 +10,8 @@ pub enum Runtime {
     /// Its own user, mount, pid and network namespace, by bubblewrap (Linux).
     #[default]
     Sandbox,
+    /// Containers of Docker or Podman: the same pod as in a cluster.
+    Docker,
     /// Ordinary processes of this user: nothing is isolated.
     Process,
 }
@@ -19,6 +21,7 @@ impl Runtime {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
+            Self::Docker => "docker",
             Self::Process => "process",
         }
     }
@@ -30,6 +33,12 @@ impl Runtime {
 pub struct Record {
     /// How the agent is run.
     pub runtime: Runtime,
+    /// The daemon's socket, of the runtime docker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker: Option<PathBuf>,
+    /// The image of the bottle's own containers, of the runtime docker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervise_image: Option<String>,
     /// A person said that this machine's programs stand for the image that the Bottle names.
     pub host_programs: bool,
     /// The directory that is the workspace; without it the bottle has one of its own.

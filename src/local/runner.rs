@@ -3,6 +3,7 @@
 use super::{
     Error,
     begin::{Begun, in_sandbox, in_the_open, needs},
+    docker,
     place::Place,
     record::{Record, Runtime},
     sandbox::{SandboxError, handover},
@@ -23,7 +24,7 @@ use std::{
     io::{self, ErrorKind},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::symlink,
+        unix::{fs::symlink, process::ExitStatusExt as _},
     },
     path::PathBuf,
     process::ExitStatus,
@@ -52,8 +53,16 @@ pub struct Run {
     pub uid: String,
     /// The other side of the agent's terminal.
     pub terminal: Option<OwnedFd>,
-    child: Child,
-    sidecars: Sidecars,
+    kind: Kind,
+}
+
+/// What it runs as.
+#[derive(Debug)]
+enum Kind {
+    /// A process, and the sidecars in this one.
+    Process { child: Child, sidecars: Sidecars },
+    /// Containers.
+    Docker(docker::Running),
 }
 
 /// From SIGTERM to SIGKILL.
@@ -69,6 +78,17 @@ impl Run {
         attach: Attach,
         search: Option<&std::ffi::OsStr>,
     ) -> Result<Self, Error> {
+        if record.runtime == Runtime::Docker {
+            let mut running = {
+                // Boxed: of all runtimes this one has the largest future.
+                Box::pin(docker::Running::start(place, bottle, pod, record, attach)).await?
+            };
+            return Ok(Self {
+                uid: pod.metadata.uid.clone().unwrap_or_default(),
+                terminal: running.terminal.take(),
+                kind: Kind::Docker(running),
+            });
+        }
         let agent = agent(pod);
         let uid = bottle.metadata.uid.clone().unwrap_or_default();
         let instructions = instructions(place, bottle)?;
@@ -81,7 +101,9 @@ impl Run {
                 let needs = needs(place, agent, record, &workspace);
                 in_sandbox(place, agent, instructions, &needs, attach, search).await?
             }
-            Runtime::Process => in_the_open(place, agent, instructions, &workspace, attach)?,
+            Runtime::Process | Runtime::Docker => {
+                in_the_open(place, agent, instructions, &workspace, attach)?
+            }
         };
         let Begun {
             mut child,
@@ -114,19 +136,26 @@ impl Run {
         Ok(Self {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             terminal,
-            child,
-            sidecars,
+            kind: Kind::Process { child, sidecars },
         })
     }
 
     /// Waits for the agent's end.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        match &mut self.kind {
+            Kind::Process { child, .. } => child.wait().await,
+            // As `wait` has it: the code is in the second byte.
+            Kind::Docker(running) => Ok(ExitStatus::from_raw(running.ended().await << 8)),
+        }
     }
 
     /// Passes a signal on to the agent.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = self.child.id() else { return };
+        let child = match &self.kind {
+            Kind::Process { child, .. } => child,
+            Kind::Docker(running) => return running.signal(signal),
+        };
+        let Some(pid) = child.id() else { return };
         // Bubblewrap would end at once and take everything with it; its only child is the first process inside.
         let pid = first_child(pid).unwrap_or(pid);
         if let Ok(pid) = i32::try_from(pid) {
@@ -135,20 +164,27 @@ impl Run {
     }
 
     /// Ends agent and sidecars.
-    pub async fn stop(mut self) {
-        self.signal(Signal::SIGTERM);
-        if tokio::time::timeout(GRACE, self.child.wait())
-            .await
-            .is_err()
-        {
-            let _ = self.child.kill().await;
+    pub async fn stop(self) {
+        if let Kind::Process { .. } = &self.kind {
+            self.signal(Signal::SIGTERM);
         }
-        self.sidecars.stop().await;
+        match self.kind {
+            Kind::Process {
+                mut child,
+                sidecars,
+            } => {
+                if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
+                }
+                sidecars.stop().await;
+            }
+            Kind::Docker(running) => running.stop().await,
+        }
     }
 }
 
 /// The agent's container in the pod.
-fn agent(pod: &Pod) -> &Container {
+pub(super) fn agent(pod: &Pod) -> &Container {
     static NONE: std::sync::LazyLock<Container> = std::sync::LazyLock::new(Container::default);
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     containers

@@ -166,6 +166,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             drain: DRAIN,
             ..egress::Limits::default()
         },
+        mark: None,
     };
     let listener = listen(listeners.egress).map_err(started("egress"))?;
     let stopped = stop.clone();

@@ -47,6 +47,15 @@ pub enum Action {
         /// Why, for an Event.
         why: &'static str,
     },
+    /// Make a pod that builds an image, or that tries one.
+    CreateHelper(Box<Pod>),
+    /// Take such a pod away.
+    DeleteHelper {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+    },
     /// Change the agent's image in place.
     PatchPodImage {
         /// The new image.

@@ -27,7 +27,7 @@ pub fn files(spec: &Spec, effective: &Effective) -> Result<Files, Problem> {
     let files = Files {
         routes: effective.routes.render(),
         allowlist: effective.allowlist.render(),
-        dockerfile: format!("FROM {}\n", spec.image),
+        dockerfile: line_ended(&effective.dockerfile),
         egress: pretty(&spec.egress),
     };
     fits(&files, &kept::write(&spec.declared))?;
@@ -103,6 +103,15 @@ fn admit(decisions: Vec<Decided>, room: usize) -> Vec<Decided> {
         used <= room
     });
     admitted.collect()
+}
+
+/// As an agent's program writes a file.
+fn line_ended(text: &str) -> String {
+    let mut text = text.to_owned();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
 }
 
 pub(super) fn pretty<T: serde::Serialize>(value: &T) -> String {

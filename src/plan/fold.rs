@@ -15,6 +15,10 @@ pub struct Effective {
     pub allowlist: Allowlist,
     /// The routes in force.
     pub routes: Routes,
+    /// The Dockerfile in force.
+    pub dockerfile: String,
+    /// The image that was built for the last grant of one, to be run; none: the declared one.
+    pub image: Option<String>,
     /// Declared entries, and paths of declared routes, that a grant hides.
     pub hidden: Vec<String>,
 }
@@ -25,8 +29,14 @@ pub fn fold(declared: &Today, grants: &[Grant]) -> Effective {
     let mut ordered: Vec<&Grant> = grants.iter().collect();
     ordered.sort_by_key(|grant| grant.sequence);
     let mut folded = declared.clone();
+    let mut image = None;
     for grant in ordered {
-        folded.make(&grant.change);
+        if grant.in_force() {
+            folded.make(&grant.change);
+        }
+        // Wanted before it is in force: first the agent runs in it.
+        let built = grant.build.as_ref().and_then(|build| build.image.clone());
+        image = built.or(image);
     }
     let mut hidden = allowlist::change(&declared.allowlist, &folded.allowlist).removed;
     let change = routes::change(&declared.routes, &folded.routes);
@@ -35,6 +45,8 @@ pub fn fold(declared: &Today, grants: &[Grant]) -> Effective {
     Effective {
         allowlist: folded.allowlist,
         routes: folded.routes,
+        dockerfile: folded.dockerfile,
+        image,
         hidden,
     }
 }
@@ -64,6 +76,7 @@ mod tests {
                 added: own(added),
                 removed: own(removed),
             }),
+            build: None,
         }
     }
 
@@ -74,6 +87,8 @@ mod tests {
             Effective {
                 allowlist: declared().allowlist,
                 routes: Routes::default(),
+                dockerfile: String::new(),
+                image: None,
                 hidden: vec![]
             }
         );
@@ -119,7 +134,7 @@ mod tests {
                 .map(|(at, host)| {
                     let host = format!("{host}.example.com");
                     let (added, removed) = if (seed >> at) & 1 == 0 { (vec![host], vec![]) } else { (vec![], vec![host]) };
-                    Grant { sequence: i64::try_from(at).unwrap(), change: Change::Hosts(AllowlistChange { added, removed }) }
+                    Grant { sequence: i64::try_from(at).unwrap(), change: Change::Hosts(AllowlistChange { added, removed }), build: None }
                 })
                 .collect();
             let mut shuffled = grants.clone();

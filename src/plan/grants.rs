@@ -4,6 +4,7 @@
 use crate::{
     api::{Decision, Proposal},
     proposal::{
+        build,
         lifetimes::Lifetimes,
         limits::Room,
         notice::Facts,
@@ -15,12 +16,13 @@ use crate::{
 use jiff::Timestamp;
 
 /// The next state of each of `proposals`, in their order. Without `declared` (the Bottle is not valid) nothing that
-/// depends on it is decided.
+/// depends on it is decided. `build` tells what is seen of an image's build.
 pub fn progress_all(
     proposals: &[&Proposal],
     declared: Option<&Today>,
     room: &mut Room,
     lifetimes: Lifetimes,
+    build: &dyn Fn(&Proposal) -> Option<build::Seen>,
     now: Timestamp,
 ) -> Vec<Progress> {
     // The first one in the order of asking comes first where there is not room for all.
@@ -38,12 +40,14 @@ pub fn progress_all(
     });
     let mut all: Vec<Option<Progress>> = vec![None; proposals.len()];
     for at in order {
+        let seen = build(proposals[at]);
         let facts = Facts {
             now,
             next_sequence,
             lifetimes,
             held: held[at],
             today: today.as_ref(),
+            build: seen.as_ref(),
         };
         let progress = progress::progress(proposals[at], facts);
         if progress.status.applied_sequence == Some(next_sequence) {

@@ -49,6 +49,8 @@ pub fn read(config_map: &ConfigMap) -> Option<Today> {
         allowlist: Allowlist::parse_declared(&stored.allowlist).ok()?,
         routes: Routes::parse_declared(&stored.routes).ok()?,
         secrets: secrets.collect::<Option<_>>()?,
+        // The stored ConfigMap's own Dockerfile stays, and so does the pod.
+        ..Today::default()
     })
 }
 
@@ -90,6 +92,7 @@ mod tests {
                 ("A".to_owned(), Hosts(Some(Allowlist::parse_declared("a.example.com").unwrap()))),
                 ("B".to_owned(), Hosts(None)),
             ]),
+            ..Today::default()
         };
         let config_map = |text: String| ConfigMap {
             data: Some(BTreeMap::from([(names::file::DECLARED.to_owned(), text)])),

@@ -1,6 +1,7 @@
 //! CORE: what must exist for one bottle, decided from what is there. No client, no clock, no randomness.
 
 pub mod action;
+pub mod builds;
 pub mod containers;
 mod denials;
 pub mod engine;
@@ -60,6 +61,8 @@ pub struct Observed<'a> {
     pub pod: Option<&'a Pod>,
     /// What the operator was told.
     pub settings: &'a Settings,
+    /// Pods that build images, and what they have built.
+    pub builds: builds::Around<'a>,
     /// Whether it is this bottle's turn to lose its running agent for a change that is not its own.
     pub turn: bool,
 }
@@ -78,7 +81,13 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let stored = owned(bottle, seen.config_map);
     let kept = stored.and_then(kept::read);
     let declared = spec.as_ref().map(|spec| &spec.declared).ok();
-    let mut progressed = grants::progress_all(&proposals, declared, &mut room, lifetimes, now);
+    let work = spec
+        .as_ref()
+        .ok()
+        .and_then(|spec| builds::Work::new(bottle, spec, seen));
+    let build = |proposal: &Proposal| work.as_ref().and_then(|work| work.seen(proposal));
+    let mut progressed =
+        grants::progress_all(&proposals, declared, &mut room, lifetimes, &build, now);
     plan.look_again(room.opens());
     for progress in &progressed {
         plan.look_again(progress.recheck);
@@ -89,8 +98,10 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .count();
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
-    let result =
-        spec.and_then(|spec| effective(bottle, &spec, seen, &progressed, told.clone(), now));
+    let result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
+        let work = work.as_ref();
+        effective(bottle, spec, seen, &progressed, told.clone(), work, now)
+    });
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
         Err(problem) => {
@@ -105,6 +116,11 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         enforce(effective, &mut progressed, now);
     }
     plan.store_progress(&proposals, &progressed);
+    if let Some(work) = &work {
+        let (actions, recheck) = work.pods(&progressed, now);
+        plan.actions.extend(actions);
+        plan.look_again(recheck);
+    }
     if let Some(effective) = &mut effective {
         plan.carry_out(effective);
     }
@@ -119,6 +135,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         hash: effective.map(|one| one.hash.as_str()),
         pending,
         hidden: effective.map_or(&[], |one| &one.hidden),
+        built: effective.and_then(|one| one.built.as_deref()),
+        unusable: effective.and_then(|one| one.unusable.as_deref()),
         denials_told: telling.told,
         now,
     });
@@ -137,6 +155,8 @@ impl Plan {
     /// Takes over what the effective config asks for: the ConfigMap first, then the pod.
     fn carry_out(&mut self, effective: &mut EffectivePlan) {
         self.look_again(effective.pod.recheck);
+        self.look_again(effective.recheck);
+        self.actions.append(&mut effective.helpers);
         self.standing = effective.pod.standing;
         self.actions.extend(effective.config_map_action.take());
         for action in effective.pod.actions.drain(..) {
@@ -165,6 +185,13 @@ struct EffectivePlan {
     applied: bool,
     hidden: Vec<String>,
     suspended: bool,
+    /// Pods that try an image.
+    helpers: Vec<Action>,
+    /// The image of the last granted Dockerfile.
+    built: Option<String>,
+    /// Why it can't be used.
+    unusable: Option<String>,
+    recheck: Option<Timestamp>,
 }
 
 fn effective(
@@ -173,6 +200,7 @@ fn effective(
     seen: Observed<'_>,
     progressed: &[Progress],
     decisions: Decisions,
+    work: Option<&builds::Work<'_>>,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let name = names::object_name(&bottle.name_any());
@@ -187,6 +215,17 @@ fn effective(
     }
     let effective = fold::fold(&spec.declared, &grants_of(progressed));
     engine::check(spec.engine, &effective.allowlist)?;
+    let wanted = effective.image.as_ref().unwrap_or(&spec.image);
+    let gate = work
+        .map(|work| work.gate(wanted, now))
+        .unwrap_or_else(builds::Gate::open);
+    let stays = owned(bottle, seen.pod)
+        .and_then(seen::agent_image)
+        .filter(|_| !gate.open);
+    let spec = &Spec {
+        image: stays.unwrap_or(wanted).clone(),
+        ..spec.clone()
+    };
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let told = decisions.clone();
@@ -218,6 +257,10 @@ fn effective(
         image: Some(spec.image.clone()),
         applied: delivery.in_force(),
         hidden: effective.hidden,
+        helpers: gate.actions,
+        built: effective.image,
+        unusable: gate.problem,
+        recheck: gate.recheck,
         suspended: spec.suspended,
     })
 }
@@ -245,6 +288,10 @@ fn still_effective(
         image: None,
         applied: delivery.in_force(),
         hidden: effective.hidden,
+        helpers: Vec::new(),
+        built: None,
+        unusable: None,
+        recheck: None,
         suspended: false,
     })
 }
@@ -286,7 +333,8 @@ fn enforce(effective: &EffectivePlan, progressed: &mut [Progress], now: Timestam
     if !effective.applied {
         return;
     }
-    for one in progressed.iter_mut().filter(|one| one.grant.is_some()) {
+    let granted = |one: &&mut Progress| one.grant.as_ref().is_some_and(progress::Grant::in_force);
+    for one in progressed.iter_mut().filter(granted) {
         one.notices.extend(progress::enforce(&mut one.status, now));
     }
 }

@@ -87,6 +87,19 @@ fn hash_of<T: serde::Serialize>(value: &T) -> String {
     hash
 }
 
+/// The cluster's own stands there from the start: a running pod can't be given one when an image is built for it.
+fn pull_secrets(spec: &Spec, settings: &Settings) -> Option<Vec<LocalObjectReference>> {
+    let builds = settings.builds.as_ref();
+    let built = builds.map(|builds| &builds.pull_secret);
+    let all: Vec<_> = spec
+        .image_pull_secrets
+        .iter()
+        .chain(built.filter(|name| !name.is_empty()))
+        .map(|name| LocalObjectReference { name: name.clone() })
+        .collect();
+    (!all.is_empty()).then_some(all)
+}
+
 fn pod_spec(bottle: &Bottle, spec: &Spec, settings: &Settings) -> PodSpec {
     PodSpec {
         service_account_name: Some(names::SERVICE_ACCOUNT.into()),
@@ -115,12 +128,7 @@ fn pod_spec(bottle: &Bottle, spec: &Spec, settings: &Settings) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        image_pull_secrets: (!spec.image_pull_secrets.is_empty()).then(|| {
-            spec.image_pull_secrets
-                .iter()
-                .map(|name| LocalObjectReference { name: name.clone() })
-                .collect()
-        }),
+        image_pull_secrets: pull_secrets(spec, settings),
         runtime_class_name: spec.runtime_class_name.clone(),
         init_containers: Some(vec![containers::prepare(spec, settings)]),
         // The agent comes last: the kubelet starts containers in this order.

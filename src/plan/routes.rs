@@ -180,7 +180,9 @@ fn check_secret(today: &Today, route: &Route, place: &str) -> Result<(), Problem
             place: place.to_owned(),
         },
         // Nothing is changed here.
-        Unfit::Conflict(path) => Problem::Routes(path),
+        other @ (Unfit::Conflict(_) | Unfit::Dockerfile | Unfit::NoBuilds | Unfit::Base(_)) => {
+            Problem::Routes(other.to_string())
+        }
     })
 }
 

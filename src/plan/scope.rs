@@ -10,10 +10,12 @@ use crate::{
     config::{allowlist::Allowlist, egress},
     names,
     proposal::{
+        images::Bases,
         lifetimes::{InvalidLifetime, Lifetimes},
         today::Today,
     },
 };
+use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
 /// A valid Bottle.
@@ -137,6 +139,14 @@ pub fn validate(
     })?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
+    let dockerfile = format!("FROM {image}\n");
+    let bases = settings.builds.as_ref().map(|builds| Bases {
+        own: vec![
+            image.clone(),
+            builds.repository(&bottle.namespace().unwrap_or_default()),
+        ],
+        listed: builds.bases.clone(),
+    });
     Ok(Spec {
         image,
         env,
@@ -154,6 +164,8 @@ pub fn validate(
             allowlist: allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
+            dockerfile,
+            bases,
         },
         egress: egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,

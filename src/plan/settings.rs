@@ -2,6 +2,7 @@
 
 use crate::api::{AgentKind, BottleClassSpec};
 use ipnet::IpNet;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Chart values, as `plan` needs them.
@@ -15,6 +16,8 @@ pub struct Settings {
     pub deny: Vec<IpNet>,
     /// The engine Pipelock; none: Bottles can't have it.
     pub pipelock: Option<Pipelock>,
+    /// Where images are built and pushed to; none: no approval of a Dockerfile can be carried out.
+    pub builds: Option<Builds>,
     /// Images of agents whose Bottle and class name none, by kind.
     pub images: BTreeMap<AgentKind, String>,
     /// The outermost scope, below every class.
@@ -28,4 +31,63 @@ pub struct Pipelock {
     pub image: String,
     /// The program in it.
     pub program: String,
+}
+
+/// How images are built: the chart's value `builds`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Builds {
+    /// Registry, and a path in it, below which each namespace has a repository.
+    pub registry: String,
+    /// Whether it speaks plain HTTP.
+    pub insecure: bool,
+    /// Image with the program `buildah`.
+    pub image: String,
+    /// When that image is pulled.
+    pub pull_policy: String,
+    /// Secret (type kubernetes.io/dockerconfigjson) in the bottle's namespace with which images are pushed.
+    pub push_secret: String,
+    /// The same with which bases and built images are pulled.
+    pub pull_secret: String,
+    /// Images that may be built on, or beginnings of their names.
+    pub bases: Vec<String>,
+    /// Seconds for one build, pull and push included.
+    pub timeout_seconds: i64,
+    /// CPU that a build may use.
+    pub cpu: String,
+    /// Memory that a build may use.
+    pub memory: String,
+    /// Disk that a build may use.
+    pub storage: String,
+}
+
+impl Default for Builds {
+    fn default() -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            registry: String::new(),
+            insecure: false,
+            image: String::new(),
+            pull_policy: text("IfNotPresent"),
+            push_secret: String::new(),
+            pull_secret: String::new(),
+            bases: Vec::new(),
+            timeout_seconds: 900,
+            cpu: text("2"),
+            memory: text("2Gi"),
+            storage: text("10Gi"),
+        }
+    }
+}
+
+impl Builds {
+    /// The repository of a namespace.
+    pub fn repository(&self, namespace: &str) -> String {
+        format!("{}/{namespace}", self.registry.trim_end_matches('/'))
+    }
+
+    /// The registry's host and port.
+    pub fn host(&self) -> &str {
+        self.registry.split('/').next().unwrap_or_default()
+    }
 }

@@ -1,6 +1,6 @@
 //! Laying the lock, and the proof that it holds.
 
-use super::lock::{Lock, TABLE, ruleset};
+use super::lock::{Lock, TABLE, build_ruleset, ruleset};
 use super::{Options, PrepareError};
 use crate::seal::wall::{self, Outcome};
 use std::io::Write;
@@ -19,8 +19,20 @@ pub(super) fn lay(options: &Options) -> Result<Vec<SocketAddr>, PrepareError> {
     let lock = Lock {
         api: api_addresses(options)?,
     };
-    nft(&options.nft, &["-f", "-"], &ruleset(&lock))?;
-    let listed = nft(&options.nft, &["list", "table", "inet", TABLE], "")?;
+    load(&options.nft, &ruleset(&lock))?;
+    refused_everywhere(&lock.api)?;
+    Ok(lock.api)
+}
+
+/// The same for a build's pod. The API server is no way out of it either.
+pub(super) fn lay_for_build(program: &Path, mark: u32) -> Result<(), PrepareError> {
+    load(program, &build_ruleset(mark))?;
+    refused_everywhere(&[])
+}
+
+fn load(program: &Path, rules: &str) -> Result<(), PrepareError> {
+    nft(program, &["-f", "-"], rules)?;
+    let listed = nft(program, &["list", "table", "inet", TABLE], "")?;
     for hook in ["output", "input", "forward"] {
         let chain = format!("hook {hook} priority filter; policy drop;");
         if !listed.contains(&chain) {
@@ -28,8 +40,7 @@ pub(super) fn lay(options: &Options) -> Result<Vec<SocketAddr>, PrepareError> {
             return Err(PrepareError::NotStanding(what));
         }
     }
-    refused_everywhere(&lock.api)?;
-    Ok(lock.api)
+    Ok(())
 }
 
 fn api_addresses(options: &Options) -> Result<Vec<SocketAddr>, PrepareError> {

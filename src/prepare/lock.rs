@@ -44,6 +44,18 @@ pub fn ruleset(lock: &Lock) -> String {
         )
 }
 
+/// The rules of a build's pod: what carries the mark may leave, whoever sent it, and nothing else. A build step is root
+/// and can take any uid; it has neither NET_ADMIN nor NET_RAW, without which no socket gets a mark.
+pub fn build_ruleset(mark: u32) -> String {
+    let own_port = "    # Nobody answers in a sidecar's place. A closing socket has no owner and passes.\n@ANSWERS@    tcp sport @PORTS@ \
+                    meta skuid 0-4294967294 reject with tcp reset\n\n";
+    RULESET
+        .replace("@TABLE@", TABLE)
+        .replace("@API@", "")
+        .replace(own_port, "")
+        .replace("meta skuid @PROXIES@", &format!("meta mark {mark:#x}"))
+}
+
 /// One line for each address of the API server.
 fn api_rules(api: &[SocketAddr]) -> String {
     api.iter().fold(String::new(), |mut text, address| {
@@ -134,6 +146,24 @@ mod tests {
             api: vec!["10.96.0.1:443".parse().unwrap()],
         });
         assert!(!text.contains('@'), "{text}");
+    }
+
+    #[test]
+    fn a_builds_lock_knows_no_uid() {
+        let text = build_ruleset(0x77);
+        assert!(!text.contains('@'), "{text}");
+        assert!(
+            text.contains("meta mark 0x77 ct mark set 1 accept"),
+            "{text}"
+        );
+        let by_uid: Vec<&str> = text.lines().filter(|line| line.contains("skuid")).collect();
+        // Only the kernel's own neighbour discovery, which has no owner.
+        assert!(
+            by_uid
+                .iter()
+                .all(|line| line.contains("icmpv6") && line.ends_with("goto refuse")),
+            "{by_uid:?}"
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! It lays the lock and checks that it holds, resolves the secrets in `seal`'s instructions, and shares `seal` itself.
 //! Whatever fails ends it with one sentence as termination message, and the pod has no agent.
 
+pub mod build;
+pub mod hold;
 mod lay;
 pub mod lock;
 mod share;
@@ -53,6 +55,10 @@ pub struct Options {
     /// Another address of the API server (IP:PORT), where the network plugin rewrites the first one; repeatable
     #[arg(long, value_name = "ADDRESS")]
     pub api_address: Vec<SocketAddr>,
+    /// Stay when all is done, without any capability: where containers share the network of one of them, this one is
+    /// it. The line `held` on standard output says that the lock stands
+    #[arg(long)]
+    pub hold: bool,
     /// Where the sentence goes that says why this failed
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub termination_log: PathBuf,
@@ -115,7 +121,16 @@ pub enum PrepareError {
     },
 }
 
-/// Runs the role to its end.
+/// Runs the role to its end, which is far away with `--hold`.
+pub async fn role(options: &Options) -> ExitCode {
+    let prepared = main(options);
+    if options.hold && prepared == ExitCode::SUCCESS {
+        return hold::hold().await;
+    }
+    prepared
+}
+
+/// Does all that there is to do.
 pub fn main(options: &Options) -> ExitCode {
     match prepare(options) {
         Ok(()) => ExitCode::SUCCESS,

@@ -48,7 +48,7 @@ pub(super) fn share(options: &Options, wall: &[SocketAddr]) -> Result<(), Prepar
 }
 
 /// A program for another container.
-fn copy(from: &Path, to: &Path) -> Result<(), PrepareError> {
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), PrepareError> {
     let mut program = File::open(from).map_err(|source| PrepareError::Read {
         path: from.display().to_string(),
         source,

@@ -9,4 +9,17 @@ pub enum Change {
     Hosts(AllowlistChange),
     /// Of the routes.
     Routes(RoutesChange),
+    /// Of the agent's image.
+    Image(ImageChange),
+}
+
+/// One Dockerfile instead of another: it holds on that base only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageChange {
+    /// The Dockerfile that was in force.
+    pub base: String,
+    /// The one that shall be.
+    pub dockerfile: String,
+    /// The images that it takes from elsewhere.
+    pub bases: Vec<String>,
 }

@@ -1,8 +1,10 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
+pub mod build;
 pub mod change;
 pub mod condition;
 mod hosts;
+pub mod images;
 pub mod lifetimes;
 pub mod limits;
 mod look_alike;
@@ -50,7 +52,7 @@ pub enum Event {
     Approve,
     /// A person approved what no longer fits, or it no longer fits what was declared since.
     Conflict,
-    /// A person approved what can't be applied.
+    /// A person approved what can't be applied, as it turns out at once or while it is tried.
     Fail,
     /// A person rejected.
     Reject,
@@ -96,7 +98,8 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
         (S::Pending, E::Approve) => to(S::Applying, true),
         // Of a grant: what it was about was declared otherwise since, and the Bottle's word is the newer one.
         (S::Pending | S::Applying | S::Enforced, E::Conflict) => to(S::Conflicted, false),
-        (S::Pending, E::Fail) => to(S::Failed, false),
+        // Of a grant: an approved Dockerfile that can't be built, or whose image can't run.
+        (S::Pending | S::Applying, E::Fail) => to(S::Failed, false),
         (S::Pending, E::Reject) => to(S::Rejected, false),
         // Enforcement is the sidecars' word, not ours.
         (S::Applying, E::Enforce) => to(S::Enforced, true),
@@ -111,7 +114,7 @@ pub fn step(state: State, event: Event) -> Result<Transition, Refused> {
             E::Approve | E::Conflict | E::Fail | E::Reject | E::Enforce | E::Revoke | E::Expire,
         )
         | (S::Pending, E::Seen | E::Enforce | E::Revoke)
-        | (S::Applying, E::Seen | E::Approve | E::Fail | E::Reject)
+        | (S::Applying, E::Seen | E::Approve | E::Reject)
         | (S::Enforced, E::Seen | E::Approve | E::Fail | E::Reject | E::Enforce)
         | (
             S::Rejected | S::Conflicted | S::Failed | S::Expired | S::Revoked | S::Orphaned,

@@ -1,6 +1,6 @@
 //! What goes into a step, and what people are told of it.
 
-use super::{lifetimes::Lifetimes, limits::Full, today::Today};
+use super::{build, lifetimes::Lifetimes, limits::Full, today::Today};
 use jiff::Timestamp;
 
 /// What the proposal's Bottle says about it.
@@ -16,6 +16,8 @@ pub struct Facts<'a> {
     pub lifetimes: Lifetimes,
     /// Why the question can't be shown to a reviewer yet.
     pub held: Option<Full>,
+    /// What is seen of its build, when it asks for an image.
+    pub build: Option<&'a build::Seen>,
 }
 
 /// An Event for `kubectl describe`.

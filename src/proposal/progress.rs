@@ -1,15 +1,15 @@
 //! One proposal's next state, from what is stored and what the sidecars report.
 
 use super::{
-    Event, State,
+    Event, State, build,
     change::Change,
-    condition::{self, FALSE, TRUE},
+    condition::{self, FALSE, TRUE, UNKNOWN},
     notice::{Facts, Notice, Why},
     record::record,
     review, step, unfit,
 };
 use crate::{
-    api::{Decision, Proposal, ProposalStatus},
+    api::{Build, BuildStage, Decision, Proposal, ProposalStatus, Tool},
     config::decisions::{Answer, Decided},
     names,
 };
@@ -38,6 +38,16 @@ pub struct Grant {
     pub sequence: i64,
     /// What it changes.
     pub change: Change,
+    /// How far its image has come, when it changes that.
+    pub build: Option<Build>,
+}
+
+impl Grant {
+    /// Whether it is part of the files in force: an image is not before the agent runs in it.
+    pub fn in_force(&self) -> bool {
+        let stage = self.build.as_ref().map(|build| build.stage);
+        !matches!(self.change, Change::Image(_)) || stage == Some(BuildStage::Running)
+    }
 }
 
 /// Takes every step that the stored objects allow, but for [`Event::Enforce`], which needs the whole bottle's config
@@ -53,6 +63,7 @@ pub fn progress(proposal: &Proposal, facts: Facts<'_>) -> Progress {
         state = transition.to;
         notices.extend(record(&proposal.spec, &mut status, state, &why, facts));
     }
+    let looked = look(proposal, &mut status, &mut state, facts, &mut notices);
     if let (State::New, Some(full)) = (state, facts.held) {
         let (reason, message) = full.why();
         status.reason = Some(reason.into());
@@ -64,7 +75,10 @@ pub fn progress(proposal: &Proposal, facts: Facts<'_>) -> Progress {
     let grant = granted(proposal, &status, state);
     let decided = owed(proposal, &status, state);
     let recheck = match state {
-        State::Applying | State::Enforced => proposal.spec.expires_at,
+        State::Applying | State::Enforced => [proposal.spec.expires_at, looked]
+            .into_iter()
+            .flatten()
+            .min(),
         State::Pending => shown_at(&status).and_then(|at| facts.lifetimes.pending_until(at)),
         _ => facts.lifetimes.kept_until(&status),
     };
@@ -75,6 +89,55 @@ pub fn progress(proposal: &Proposal, facts: Facts<'_>) -> Progress {
         decided,
         recheck,
     }
+}
+
+/// One look at what an approved Dockerfile has come to; when to look again.
+fn look(
+    proposal: &Proposal,
+    status: &mut ProposalStatus,
+    state: &mut State,
+    facts: Facts<'_>,
+    notices: &mut Vec<Notice>,
+) -> Option<Timestamp> {
+    let seen = facts.build.filter(|_| *state == State::Applying)?;
+    let now = condition::whole_seconds(facts.now);
+    let step = build::step(status.build.as_ref(), seen, now);
+    let log = step.build.log.clone();
+    status.build = Some(step.build);
+    if let Some((reason, message)) = step.failed {
+        let to = super::step(*state, Event::Fail).ok()?.to;
+        *state = to;
+        let message = with_log(message, &log);
+        let why = Why { reason, message };
+        notices.extend(record(&proposal.spec, status, to, &why, facts));
+        return None;
+    }
+    let reason = match status.build.as_ref().map(|build| build.stage) {
+        Some(BuildStage::Replacing) => "Replacing",
+        Some(BuildStage::Running) => "Approved",
+        Some(BuildStage::Building) | None => "Building",
+    };
+    condition::set(
+        &mut status.conditions,
+        "Enforced",
+        UNKNOWN,
+        reason,
+        &step.message,
+        now,
+    );
+    status.reason = Some(reason.into());
+    status.message = Some(step.message);
+    step.recheck
+}
+
+/// The sentence and the end of the log, as long as a message may be.
+fn with_log(message: String, log: &[String]) -> String {
+    const MOST: usize = 3500;
+    if log.is_empty() {
+        return message;
+    }
+    let text = format!("{message}\nthe log's last lines:\n{}", log.join("\n"));
+    text.chars().take(MOST).collect()
 }
 
 /// Every sidecar enforces a config that holds this grant.
@@ -212,15 +275,6 @@ fn approve(proposal: &Proposal, facts: Facts<'_>) -> Option<(Event, Why)> {
                 message: format!("approved by {by}; on its way to the sidecars"),
             },
         )),
-        Err(review::Invalid::Unsupported(tool)) => Some((
-            Event::Fail,
-            Why {
-                reason: "Unsupported",
-                message: format!(
-                    "approved by {by}, but this version does not apply changes of {tool} yet"
-                ),
-            },
-        )),
         // A human's slip is corrected, not answered, unless the human gives it up.
         Err(review::Invalid::File(_)) if proposal.spec.final_file.is_some() => {
             unfit::given_up(&proposal.spec)
@@ -307,6 +361,7 @@ fn granted(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option
     Some(Grant {
         sequence: status.applied_sequence?,
         change: review::grant(&proposal.spec).ok()?,
+        build: status.build.clone(),
     })
 }
 
@@ -324,6 +379,16 @@ fn owed(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<De
     };
     let (answer, notes, final_file) = match state {
         State::New | State::Pending | State::Orphaned => return None,
+        // An image is in force when the agent runs in it.
+        State::Applying
+            if spec.tool == Tool::CapabilityBlock
+                && status
+                    .build
+                    .as_ref()
+                    .is_none_or(|build| build.stage != BuildStage::Running) =>
+        {
+            return None;
+        }
         State::Applying | State::Enforced if review::modified(spec) => (
             Answer::Modified,
             spec.notes.clone(),

@@ -52,7 +52,7 @@ pub(super) fn valid(spec: &ProposalSpec, today: Option<&Today>) -> Fact {
         Err(invalid) => {
             let reason = match &invalid {
                 Invalid::Unfit(unfit) => unfit_reason(unfit),
-                Invalid::File(_) | Invalid::Unsupported(_) => "Invalid",
+                Invalid::File(_) => "Invalid",
             };
             ("Valid", FALSE, reason, invalid.to_string())
         }
@@ -65,6 +65,9 @@ pub(super) fn unfit_reason(unfit: &Unfit) -> &'static str {
         Unfit::Conflict(_) => "Conflict",
         Unfit::UndeclaredSecret { .. } => "UndeclaredSecret",
         Unfit::SecretHost { .. } => "SecretHost",
+        Unfit::Dockerfile => "Conflict",
+        Unfit::NoBuilds => "BuildsNotConfigured",
+        Unfit::Base(_) => "BaseNotAllowed",
     }
 }
 
@@ -90,7 +93,7 @@ fn facts_of(
                 ("Enforced", UNKNOWN, "Waiting", waits.into()),
             ]
         }
-        State::Conflicted if was_applied => ended(),
+        State::Conflicted | State::Failed if was_applied => ended(),
         State::Rejected | State::Conflicted | State::Failed => vec![not_applied()],
         State::Expired | State::Revoked => ended(),
         State::New | State::Enforced | State::Orphaned => Vec::new(),

@@ -1,14 +1,15 @@
 //! What a proposal changes: read from its files, never from anybody's claim.
 
 use super::{
-    change::Change,
-    hosts, routes,
+    change::{Change, ImageChange},
+    hosts, images, routes,
     today::{Today, Unfit},
 };
 use crate::{
     api::{ProposalSpec, Tool},
     config::{
         allowlist::{self, Allowlist},
+        dockerfile,
         routes::{self as config_routes, Routes},
         text,
     },
@@ -31,9 +32,6 @@ pub enum Invalid {
     /// The file breaks a rule of its format.
     #[error("{0}")]
     File(String),
-    /// The tool's changes are not applied by this version.
-    #[error("this version does not apply changes of {0} yet")]
-    Unsupported(&'static str),
     /// The change doesn't fit what is in force, or what the Bottle declares.
     #[error(transparent)]
     Unfit(Unfit),
@@ -54,7 +52,7 @@ const WARNING: &str = "WARNING: ";
 /// be compared with what is in force.
 pub fn review(spec: &ProposalSpec, today: Option<&Today>) -> Review {
     let diff = diff(spec);
-    let (change, warnings) = changes(spec, today).unwrap_or_else(|| (counted(&diff), Vec::new()));
+    let (change, warnings) = changes(spec, today);
     Review {
         change,
         diff,
@@ -62,16 +60,16 @@ pub fn review(spec: &ProposalSpec, today: Option<&Today>) -> Review {
     }
 }
 
-/// `change` and `warnings` of a [`Review`]; none for a tool whose changes are not understood.
-pub fn changes(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Vec<String>, Vec<String>)> {
+/// `change` and `warnings` of a [`Review`].
+pub fn changes(spec: &ProposalSpec, today: Option<&Today>) -> (Vec<String>, Vec<String>) {
     let (lines, warnings) = match grant(spec) {
         Ok(Change::Hosts(change)) => (hosts::lines(&change), hosts::warnings(&change, today)),
         Ok(Change::Routes(change)) => (routes::lines(&change), routes::warnings(&change, today)),
-        Err(Invalid::Unsupported(_)) => return None,
+        Ok(Change::Image(change)) => (images::lines(&change), images::warnings(&change, today)),
         Err(invalid) => (Vec::new(), vec![invalid.to_string()]),
     };
     let warnings = bounded(&warnings);
-    Some((change(&lines, &warnings), warnings))
+    (change(&lines, &warnings), warnings)
 }
 
 /// The change that an approval grants: from the file that was in force to the one that a person approved.
@@ -96,7 +94,14 @@ pub fn grant(spec: &ProposalSpec) -> Result<Change, Invalid> {
             change.removed.retain(|route| !route.is_reserved());
             Ok(Change::Routes(change))
         }
-        Tool::CapabilityBlock => Err(Invalid::Unsupported(spec.tool.as_str())),
+        Tool::CapabilityBlock => {
+            let read = dockerfile::read(file).map_err(|error| Invalid::File(error.to_string()))?;
+            Ok(Change::Image(ImageChange {
+                base: spec.base_file.clone(),
+                dockerfile: file.to_owned(),
+                bases: read.bases,
+            }))
+        }
     }
 }
 
@@ -185,12 +190,4 @@ fn shortened(text: &str, width: usize) -> String {
         Some((at, letter)) if at + letter.len_utf8() < text.len() => format!("{}…", &text[..at]),
         _ => text.to_owned(),
     }
-}
-
-fn counted(diff: &[String]) -> Vec<String> {
-    let count = |sign: char| diff.iter().filter(|line| line.starts_with(sign)).count();
-    vec![
-        format!("+{} lines", count('+')),
-        format!("-{} lines", count('-')),
-    ]
 }

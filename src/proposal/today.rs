@@ -1,6 +1,9 @@
 //! What is in force when a proposal is looked at, and whether a change of routes still fits it.
 
-use super::change::Change;
+use super::{
+    change::Change,
+    images::{self, Bases},
+};
 use crate::config::{
     allowlist::Allowlist,
     routes::{Route, Routes, RoutesChange},
@@ -17,13 +20,17 @@ pub struct Today {
     pub routes: Routes,
     /// Declared secrets by NAME.
     pub secrets: BTreeMap<String, Hosts>,
+    /// The Dockerfile of the agent's image.
+    pub dockerfile: String,
+    /// What an image may be built on; none where no images are built.
+    pub bases: Option<Bases>,
 }
 
 /// The upstream hosts that a secret may be sent to; none listed: any that a person approves.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hosts(pub Option<Allowlist>);
 
-/// Why a change of routes can't be made to what is in force.
+/// Why a change can't be made to what is in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// The same route was changed by another since.
@@ -52,6 +59,24 @@ pub enum Unfit {
         /// The upstream's host and port.
         host: String,
     },
+    /// Another Dockerfile is in force, or on its way.
+    #[error(
+        "the Dockerfile in force is not the one that this was asked on, or another one is on its way; read the current \
+         Dockerfile again and ask anew"
+    )]
+    Dockerfile,
+    /// The operator was not told where to push to.
+    #[error(
+        "this cluster builds no images: whoever runs it has to set the chart's value builds.registry, or put the tool \
+         into spec.agent.image"
+    )]
+    NoBuilds,
+    /// An image from where none may come.
+    #[error(
+        "the Dockerfile takes the image {0}, which may not be used: build on the image in force, or have it listed in \
+         the chart's value builds.bases (without that list: its registry in the bottle's allowlist)"
+    )]
+    Base(String),
 }
 
 impl Hosts {
@@ -102,6 +127,7 @@ impl Today {
         match change {
             Change::Hosts(_) => Ok(()),
             Change::Routes(change) => self.with_routes(change).map(drop),
+            Change::Image(change) => images::fits(change, self),
         }
     }
 
@@ -112,6 +138,11 @@ impl Today {
             Change::Routes(change) => {
                 if let Ok(routes) = self.with_routes(change) {
                     self.routes = routes;
+                }
+            }
+            Change::Image(change) => {
+                if images::same(&change.base, &self.dockerfile) {
+                    self.dockerfile.clone_from(&change.dockerfile);
                 }
             }
         }

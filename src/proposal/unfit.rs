@@ -1,8 +1,10 @@
-//! Changes of routes that don't fit what is in force, or what the Bottle declares.
+//! Changes that don't fit what is in force, or what the Bottle declares.
 
 use super::{
     Event, State,
+    change::Change,
     condition::{self, FALSE},
+    images,
     notice::{Facts, Why},
     progress::Progress,
     record, review,
@@ -28,6 +30,10 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         Unfit::UndeclaredSecret { .. } => None,
         Unfit::SecretHost { .. } if spec.final_file.is_some() => None,
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
+        Unfit::Dockerfile => Some((Event::Conflict, why("Conflict"))),
+        Unfit::NoBuilds => Some((Event::Fail, why("BuildsNotConfigured"))),
+        Unfit::Base(_) if spec.final_file.is_some() => None,
+        Unfit::Base(_) => Some((Event::Fail, why("BaseNotAllowed"))),
     }
 }
 
@@ -41,8 +47,13 @@ pub(super) fn given_up(spec: &ProposalSpec) -> Option<(Event, Why)> {
 
 /// A grant that was applied ends when the Bottle has been changed so that it fits no more.
 pub(super) fn since(spec: &ProposalSpec, today: Option<&Today>) -> Option<(Event, Why)> {
-    let Err(unfit) = today?.fits(&review::grant(spec).ok()?) else {
-        return None;
+    let today = today?;
+    let unfit = match review::grant(spec).ok()? {
+        // Values of the operator that changed since end nothing: what was built stays.
+        Change::Image(change) => {
+            (!images::same(&change.base, &today.dockerfile)).then_some(Unfit::Dockerfile)?
+        }
+        change => today.fits(&change).err()?,
     };
     let message = format!("the grant has ended: {unfit}");
     let reason = record::unfit_reason(&unfit);
@@ -60,7 +71,7 @@ pub(super) fn waits(
         return;
     }
     let (reason, message) = match review::valid(&proposal.spec, facts.today) {
-        Err(review::Invalid::Unfit(unfit @ Unfit::SecretHost { .. })) => (
+        Err(review::Invalid::Unfit(unfit @ (Unfit::SecretHost { .. } | Unfit::Base(_)))) => (
             names::REASON_INVALID_FINAL_FILE,
             format!("finalFile can't be applied: {unfit}; correct it with kubectl edit"),
         ),
@@ -91,15 +102,14 @@ pub(super) fn waits(
 /// change.
 pub fn refresh(proposal: &Proposal, progress: &mut Progress, today: &Today, now: Timestamp) {
     let status = &mut progress.status;
-    if State::from(status.phase) != State::Pending || proposal.spec.tool != Tool::CredProxyBlock {
+    if State::from(status.phase) != State::Pending || proposal.spec.tool == Tool::PipelockBlock {
         return;
     }
     let now = condition::whole_seconds(now);
     let (type_, value, reason, message) = record::valid(&proposal.spec, Some(today));
     condition::set(&mut status.conditions, type_, value, reason, &message, now);
-    if let Some((change, warnings)) = review::changes(&proposal.spec, Some(today)) {
-        status.summary = review::summary(&change);
-        status.change = change;
-        status.warnings = warnings;
-    }
+    let (change, warnings) = review::changes(&proposal.spec, Some(today));
+    status.summary = review::summary(&change);
+    status.change = change;
+    status.warnings = warnings;
 }

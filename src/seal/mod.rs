@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod attempts;
 mod authorities;
+pub mod build;
 mod conversation;
 pub mod document;
 mod exec;

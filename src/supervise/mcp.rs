@@ -88,22 +88,11 @@ impl Watched {
 /// `supervise mcp`. Runs until SIGTERM (exit code 143) or SIGINT (130).
 pub async fn main(options: Options) -> Result<ExitCode, Error> {
     let bottle = options.sidecar.bottle()?;
+    if let Some(store) = options.sidecar.socket() {
+        return with_objects(options, bottle, store).await;
+    }
     if let Some(store) = options.sidecar.kubernetes()? {
-        let watched = Watched::start(&options.sidecar)?;
-        let store = Arc::new(store);
-        let reporter = Arc::clone(&store);
-        let (view, refused) = (watched.view.clone(), watched.denials.clone());
-        let remarks = watch::Sender::new(None);
-        let said = remarks.subscribe();
-        tokio::spawn(async move { watched.report(&*reporter, said).await });
-        let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
-        let settings = Settings {
-            bottle,
-            bottle_uid,
-            grace: Duration::ZERO,
-        };
-        let desk = Desk::new(store, view, settings).with_denials(refused);
-        return serve(&options, desk, remarks).await;
+        return with_objects(options, bottle, store).await;
     }
     let limits = queue::Limits {
         pending: options.max_pending,
@@ -126,17 +115,47 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
     .await
 }
 
+/// Where proposals and the Bottle's status are objects: a decision comes with the config that it is in force by.
+async fn with_objects(
+    options: Options,
+    bottle: String,
+    store: impl Store + BottleStatus,
+) -> Result<ExitCode, Error> {
+    let watched = Watched::start(&options.sidecar)?;
+    let store = Arc::new(store);
+    let reporter = Arc::clone(&store);
+    let (view, refused) = (watched.view.clone(), watched.denials.clone());
+    let remarks = watch::Sender::new(None);
+    let said = remarks.subscribe();
+    tokio::spawn(async move { watched.report(&*reporter, said).await });
+    let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
+    let settings = Settings {
+        bottle,
+        bottle_uid,
+        grace: Duration::ZERO,
+    };
+    let desk = Desk::new(store, view, settings).with_denials(refused);
+    serve(&options, desk, remarks).await
+}
+
 /// `supervise report`: no server, only the Bottle's status.
 pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
     sidecar.bottle()?;
+    if let Some(status) = sidecar.socket() {
+        return report_to(&sidecar, &status).await;
+    }
     let kubernetes = sidecar.kubernetes()?.ok_or(Error::NoBottleObject)?;
-    let watched = Watched::start(&sidecar)?;
+    report_to(&sidecar, &kubernetes).await
+}
+
+async fn report_to(sidecar: &Sidecar, status: &impl BottleStatus) -> Result<ExitCode, Error> {
+    let watched = Watched::start(sidecar)?;
     let ended = signals::ended().map_err(Error::Signals)?;
     // Without a server nobody can say anything.
     let (_says, nobody) = watch::channel(None);
     let mut code = 143;
     tokio::select! {
-        () = watched.report(&kubernetes, nobody) => {}
+        () = watched.report(status, nobody) => {}
         signal = ended => code = signal,
     }
     Ok(ExitCode::from(code))

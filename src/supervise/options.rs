@@ -2,6 +2,7 @@
 
 use super::store::kubernetes::{ConnectError, Kubernetes};
 use super::store::queue::OpenError;
+use super::store::socket::Remote;
 use crate::config_directory;
 use crate::names::{env, path, port};
 use std::io;
@@ -21,6 +22,9 @@ pub struct Sidecar {
     /// Namespace of the Bottle object.
     #[arg(long, env = env::NAMESPACE, requires = "bottle_uid")]
     pub namespace: Option<String>,
+    /// Socket on which the proposals of a Bottle outside Kubernetes are kept.
+    #[arg(long, env = env::STORE, value_name = "SOCKET", requires = "bottle_uid")]
+    pub store: Option<PathBuf>,
     /// Directory of the config, read-only.
     #[arg(long, env = "SUPERVISE_CONFIG_DIR", default_value = path::CONFIG)]
     pub config: PathBuf,
@@ -132,6 +136,13 @@ impl Sidecar {
         } else {
             Err(Error::BadBottle)
         }
+    }
+
+    /// The Bottle's objects, when somebody on this machine keeps them.
+    pub(super) fn socket(&self) -> Option<Remote> {
+        let path = self.store.clone();
+        path.filter(|path| !path.as_os_str().is_empty())
+            .map(Remote::new)
     }
 
     /// The Bottle's objects, when it is one.

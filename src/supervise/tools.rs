@@ -122,7 +122,10 @@ impl Tool {
                  leading dot opens what is below a name, not the name itself. Blank lines and lines that start with # \
                  are skipped."
             }
-            Self::CapabilityBlock => "The complete new Dockerfile, not only the change.",
+            Self::CapabilityBlock => {
+                "The complete new Dockerfile, not only the change. There are no files beside it: COPY takes --from only, \
+                 and ADD an http or https address. Its steps reach the hosts of the allowlist and no others."
+            }
         }
     }
 

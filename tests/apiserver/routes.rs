@@ -13,7 +13,7 @@ use crate::{
 };
 use bot_bottle::{
     api::{Bottle, BottleClassSpec, Proposal},
-    plan::{Action, Observed, plan, settings::Settings},
+    plan::{Action, Observed, builds::Around, plan, settings::Settings},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
@@ -70,6 +70,7 @@ impl Road {
             pull_policy: "IfNotPresent".into(),
             deny: Vec::new(),
             pipelock: None,
+            builds: None,
             images: std::collections::BTreeMap::new(),
             builtin: BottleClassSpec::default(),
         };
@@ -79,6 +80,7 @@ impl Road {
             config_map: config_map.as_ref(),
             pod: None,
             settings: &settings,
+            builds: Around::default(),
             turn: true,
         };
         #[expect(clippy::disallowed_methods, reason = "a test has a clock")]

@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-const SYSTEM: &str = "bot-bottle-system";
+pub const SYSTEM: &str = "bot-bottle-system";
 
 /// Takes the installed operator away while a test runs its own.
-struct Stopped;
+pub struct Stopped;
 
 impl Stopped {
-    fn new() -> Self {
+    pub fn new() -> Self {
         scale(0);
         eventually("the installed operator ends", PATIENCE, || {
             let pods = run("kubectl", ["-n", SYSTEM, "get", "pods", "-o", "name"], "").out;
@@ -47,12 +47,16 @@ fn scale(replicas: u8) {
 }
 
 /// The operator as a process here, with the chart's account and role.
-struct Operator {
+pub struct Operator {
     child: Child,
 }
 
 impl Operator {
     fn start(kubeconfig: &PathBuf, failpoints: &str) -> Self {
+        Self::start_with(kubeconfig, failpoints, &[])
+    }
+
+    pub fn start_with(kubeconfig: &PathBuf, failpoints: &str, more: &[&str]) -> Self {
         let program =
             PathBuf::from(std::env::var_os("BOT_BOTTLE_BIN_DIR").unwrap()).join("operator");
         let log = std::fs::File::options()
@@ -62,6 +66,7 @@ impl Operator {
             .unwrap();
         let child = Command::new(program)
             .args(["run", "--health", "127.0.0.1:0"])
+            .args(more)
             .env("KUBECONFIG", kubeconfig)
             .env("FAILPOINTS", failpoints)
             .stderr(log)
@@ -73,14 +78,20 @@ impl Operator {
 
     /// Waits until the failpoint has killed it.
     #[track_caller]
-    fn dies_at(mut self, point: &str) {
+    fn dies_at(self, point: &str) {
+        self.dies_within(point, PATIENCE);
+    }
+
+    /// The same, when it takes longer.
+    #[track_caller]
+    pub fn dies_within(mut self, point: &str, limit: Duration) {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
             assert!(
-                began.elapsed() < PATIENCE,
+                began.elapsed() < limit,
                 "{point} is never reached; was the operator built with failpoints?"
             );
             thread::sleep(Duration::from_millis(20));
@@ -96,7 +107,7 @@ impl Drop for Operator {
     }
 }
 
-fn operators_kubeconfig() -> PathBuf {
+pub fn operators_kubeconfig() -> PathBuf {
     let create = ["-n", SYSTEM, "create", "token", "bottle-operator"];
     kubeconfig_with(&run("kubectl", create, "").good())
 }

@@ -11,6 +11,7 @@
 
 mod agents;
 mod bad_input;
+mod builds;
 mod changes;
 mod class;
 mod credentials;
@@ -19,7 +20,10 @@ mod escape;
 mod kill;
 mod rest;
 mod road;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
 mod settings;
 mod support;
 mod token;
+mod verbs;
 mod waits;

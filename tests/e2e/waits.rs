@@ -117,12 +117,12 @@ fn a_sidecar_that_lags_is_named_and_nothing_is_answered_before_it_enforces() {
 }
 
 #[test]
-fn what_this_version_can_not_apply_is_never_called_enforced() {
+fn a_dockerfile_that_can_not_be_built_here_is_never_called_enforced() {
     let namespace = Namespace::new();
     let bottle = namespace.bottle("demo", &["api.example.com"]);
     let call = bottle.call(
         "capability-block",
-        "FROM bot-bottle/agent-example:dev\nRUN apt-get install -y jq\n",
+        "FROM bot-bottle/agent-example:dev\nCOPY . /\n",
         "jq is missing",
     );
     let proposal = bottle.pending();
@@ -130,6 +130,9 @@ fn what_this_version_can_not_apply_is_never_called_enforced() {
         .edit(&proposal, "s/decision: Pending/decision: Approved/")
         .good();
     let answer = call.answer();
-    assert!(answer.contains("status: rejected"), "{answer}");
+    assert!(
+        answer.contains("status: rejected") && answer.contains("line 2: COPY takes a file"),
+        "{answer}"
+    );
     bottle.phase_is(&proposal, "Failed");
 }

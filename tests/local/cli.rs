@@ -1,6 +1,6 @@
 //! The verbs as a person or a script uses them.
 
-use crate::world::{World, text};
+use crate::world::{Place as _, World, text};
 
 fn code(world: &World, words: &[&str]) -> (i32, String) {
     let output = world.command(words).output().unwrap();
@@ -77,11 +77,15 @@ fn objects_are_printed_as_kubectl_prints_them() {
 #[test]
 fn a_diff_has_colours_only_where_they_can_be_seen_and_hidden_characters_never() {
     let world = World::running();
-    let _call = world.ask("open.example.com\na.example.com\n", "because");
+    let _call = world.ask(
+        "pipelock-block",
+        "api.example.com\nfiles.example.com\n",
+        "because",
+    );
     let name = world.proposal("because", "Pending");
     let plain = world.verb(&["diff", &name]);
     assert!(
-        plain.contains("+a.example.com") && !plain.contains('\x1b'),
+        plain.contains("+files.example.com") && !plain.contains('\x1b'),
         "{plain}"
     );
     let hash = name.rsplit('-').next().unwrap();
@@ -91,13 +95,17 @@ fn a_diff_has_colours_only_where_they_can_be_seen_and_hidden_characters_never() 
         .env("CLICOLOR_FORCE", "1")
         .output()
         .unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\x1b[32m+a.example.com\x1b[0m"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\x1b[32m+files.example.com\x1b[0m"));
 }
 
 #[test]
 fn an_illegal_decision_is_refused_and_changes_nothing() {
     let world = World::running();
-    let call = world.ask("open.example.com\na.example.com\n", "because");
+    let call = world.ask(
+        "pipelock-block",
+        "api.example.com\nfiles.example.com\n",
+        "because",
+    );
     let name = world.proposal("because", "Pending");
     assert_eq!(code(&world, &["revoke", &name]).0, 4);
     let (got, said) = code(
@@ -107,23 +115,23 @@ fn an_illegal_decision_is_refused_and_changes_nothing() {
             &name,
             "--edit",
             "--editor",
-            "sed -i s/^a.*/https:..x/",
+            "sed -i s/^f.*/https:..x/",
         ],
     );
     assert!(got == 4 && said.contains("line 2"), "{said}");
     world.verb(&["reject", &name]);
     assert_eq!(code(&world, &["approve", &name]).0, 4);
-    assert!(
-        world
-            .await_job(call, crate::world::PATIENCE)
-            .starts_with("status: rejected")
-    );
+    assert!(call().starts_with("status: rejected"));
 }
 
 #[test]
 fn a_deleted_bottle_leaves_the_record_of_its_proposals_and_nothing_else() {
     let world = World::running();
-    let _call = world.ask("open.example.com\na.example.com\n", "because");
+    let _call = world.ask(
+        "pipelock-block",
+        "api.example.com\nfiles.example.com\n",
+        "because",
+    );
     let name = world.proposal("because", "Pending");
     world.verb(&["delete", "blue"]);
     assert_eq!(
@@ -144,7 +152,7 @@ fn a_deleted_bottle_leaves_the_record_of_its_proposals_and_nothing_else() {
     world.apply("");
     world.inside("true");
     assert_eq!(code(&world, &["approve", &name]).0, 0);
-    assert_eq!(world.fetch("a.example.com"), "403");
+    assert_eq!(world.fetch("files.example.com"), "403");
 }
 
 #[test]

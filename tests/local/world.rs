@@ -1,57 +1,79 @@
 //! A state directory, a bottle in it, and a hand inside: the agent is a shell that does what the test writes down.
 
+use crate::scenarios::{HOSTS, Later, manifest};
+pub use crate::scenarios::{PATIENCE, Place, within};
 use crate::web;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A bound against hanging, not a measurement.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Runs each `N.job` of the workspace, and writes `N.out` when it has ended.
-const HAND: &str = r#"cd /bottle/workspace; while :; do for job in *.job; do [ -e "$job" ] || continue; name=${job%.job}; mv "$job" "$name.run"; ( bash "$name.run" > "$name.part" 2>&1; echo "exit $?" >> "$name.part"; mv "$name.part" "$name.out" ) & done; sleep 0.02; done"#;
-
-/// Calls a tool as a client without event stream does: until it is decided.
-const CALL: &str = r#"import json, sys, urllib.request
-body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "pipelock-block", "arguments": {"allowlist": sys.argv[1], "justification": sys.argv[2]}}}).encode()
-while True:
-    request = urllib.request.Request("http://supervise:9100/", body, {"content-type": "application/json", "accept": "application/json"})
-    answer = json.load(urllib.request.urlopen(request))
-    text = answer["result"]["content"][0]["text"] if "result" in answer else json.dumps(answer["error"])
-    if not text.startswith("status: pending"):
-        print(text)
-        break
-"#;
+/// What runs the bottle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    Sandbox,
+    /// With the daemon that tests/run started.
+    Docker,
+}
 
 /// One state directory with one bottle.
 pub struct World {
     pub place: TempDir,
     pub web: SocketAddr,
+    /// What the names of its containers begin with.
+    pub containers: OnceLock<String>,
+    runtime: Runtime,
     jobs: AtomicU32,
 }
 
 impl World {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self {
+        Self::of(Runtime::Sandbox)
+    }
+
+    /// Nothing yet, for this runtime.
+    pub fn of(runtime: Runtime) -> Self {
+        let world = Self {
             place: tempfile::tempdir().unwrap(),
-            web: web::start(),
+            web: web::start(match runtime {
+                Runtime::Sandbox => Ipv4Addr::LOCALHOST,
+                Runtime::Docker => gateway(),
+            }),
+            containers: OnceLock::new(),
+            runtime,
             jobs: AtomicU32::new(0),
+        };
+        fs::create_dir_all(world.workspace()).unwrap();
+        if runtime == Runtime::Docker {
+            // The agent's uid.
+            std::os::unix::fs::chown(world.workspace(), Some(1000), Some(1000)).unwrap();
         }
+        world
     }
 
     /// With a bottle `blue` that runs and whose hand answers.
     pub fn running() -> Self {
-        let world = Self::new();
-        world.apply("");
+        Self::running_in(Runtime::Sandbox, "")
+    }
+
+    /// The same in this runtime, with more in the spec.
+    pub fn running_in(runtime: Runtime, more: &str) -> Self {
+        let world = Self::of(runtime);
+        world.apply(more);
         assert!(world.inside("true").contains("exit 0"));
         world
+    }
+
+    /// The directory that is the agent's workspace.
+    pub fn workspace(&self) -> PathBuf {
+        match self.runtime {
+            Runtime::Sandbox => self.bottle().join("workspace"),
+            Runtime::Docker => self.place.path().join("workspace"),
+        }
     }
 
     pub fn state(&self) -> PathBuf {
@@ -71,22 +93,27 @@ impl World {
 
     pub fn try_apply(&self, more: &str, flags: &[&str]) -> Output {
         let file = self.place.path().join("bottle.yaml");
-        let manifest = format!(
-            "apiVersion: bot-bottle.dev/v1alpha1\nkind: Bottle\nmetadata: {{name: blue}}\nspec:\n  agent:\n    kind: custom\n    command: [bash, -c, {}]\n  \
-             allowlist: [open.example.com]\n  egress: {{allowInternal: [127.0.0.0/8]}}\n{more}",
-            serde_json::to_string(HAND).unwrap()
-        );
-        fs::write(&file, manifest).unwrap();
-        let hosts = ["open", "a", "b", "never"]
-            .map(|host| format!("--resolve={host}.example.com={}", self.web));
+        fs::write(&file, manifest(more)).unwrap();
+        let hosts = HOSTS.map(|host| format!("--resolve={host}={}", self.web));
         let mut command = self.command(&["apply"]);
         command
             .arg("-f")
             .arg(file)
             .args(hosts)
+            .args(self.flags())
             .args(flags)
             .output()
             .unwrap()
+    }
+
+    fn flags(&self) -> Vec<String> {
+        match self.runtime {
+            Runtime::Sandbox => vec!["--host-programs".into()],
+            Runtime::Docker => vec![
+                "--runtime=docker".into(),
+                format!("--workspace={}", self.workspace().display()),
+            ],
+        }
     }
 
     /// `bottle` with this world's state.
@@ -99,26 +126,16 @@ impl World {
         command
             .env_remove("KUBECONFIG")
             .env("HOME", self.place.path())
+            .env("BOTTLE_SUPERVISE_IMAGE", "bot-bottle/supervise:dev")
             .stdin(Stdio::null());
         command
     }
 
-    /// What a verb prints; it must succeed.
-    pub fn verb(&self, words: &[&str]) -> String {
-        let output = self.command(words).output().unwrap();
-        assert!(output.status.success(), "{words:?}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// What a line of shell prints inside the bottle, and its exit code as the last line.
-    pub fn inside(&self, script: &str) -> String {
-        self.await_job(self.begin(script), PATIENCE)
-    }
-
-    /// Starts a line of shell inside.
-    pub fn begin(&self, script: &str) -> PathBuf {
+    /// Starts a line of shell inside; where its output will be.
+    pub fn job(&self, script: &str) -> PathBuf {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
-        let workspace = self.bottle().join("workspace");
+        let workspace = self.workspace();
+        // A bottle that was deleted took its own along.
         fs::create_dir_all(&workspace).unwrap();
         let draft = workspace.join(format!("{number}.draft"));
         fs::write(&draft, script).unwrap();
@@ -126,69 +143,78 @@ impl World {
         workspace.join(format!("{number}.out"))
     }
 
-    pub fn await_job(&self, out: impl AsRef<Path>, patience: Duration) -> String {
-        let found = within(patience, || fs::read_to_string(&out).ok());
-        found.unwrap_or_else(|| panic!("no answer from inside: {}", self.logs()))
-    }
-
-    /// Starts asking for this list.
-    pub fn ask(&self, allowlist: &str, why: &str) -> PathBuf {
-        let workspace = self.bottle().join("workspace");
-        fs::create_dir_all(&workspace).unwrap();
-        fs::write(workspace.join("call.py"), CALL).unwrap();
-        self.begin(&format!(
-            "/usr/bin/python3 call.py $'{}' '{why}'",
-            allowlist.replace('\n', "\\n")
-        ))
-    }
-
-    /// The HTTP status of a page, as the agent sees it.
-    pub fn fetch(&self, host: &str) -> String {
-        let answer = self.inside(&format!(
-            "curl -s -o /dev/null -w '%{{http_code}}' http://{host}/"
-        ));
-        answer
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches("exit 0")
-            .to_owned()
-    }
-
-    /// The first proposal in this phase, with that justification.
-    pub fn proposal(&self, why: &str, phase: &str) -> String {
-        let found = within(PATIENCE, || {
-            let text = self.verb(&["proposals", "-o", "json"]);
-            let list: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let items = list["items"].as_array().unwrap().clone();
-            let one = items.into_iter().find(|one| {
-                one["spec"]["justification"] == why && one["status"]["phase"] == phase
-            })?;
-            Some(one["metadata"]["name"].as_str().unwrap().to_owned())
-        });
-        found.unwrap_or_else(|| {
-            panic!(
-                "no proposal {why:?} is {phase}: {}",
-                self.verb(&["proposals", "-o", "yaml"])
-            )
-        })
-    }
-
     pub fn keeper(&self) -> Option<i32> {
         processes(&self.state(), "local\0keep").first().copied()
     }
 
-    pub fn logs(&self) -> String {
-        ["keeper", "agent", "events"]
-            .map(|name| {
-                fs::read_to_string(self.bottle().join("log").join(name)).unwrap_or_default()
-            })
-            .join("\n---\n")
+    /// The data of the bottle's ConfigMap.
+    pub fn config_map(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = fs::read_to_string(self.bottle().join("config-map.yaml")).unwrap();
+        let object: serde_json::Value = bot_bottle::yaml::from_str(&text).unwrap();
+        object["data"].as_object().unwrap().clone()
     }
+
+    pub fn logs(&self) -> String {
+        logs(&self.bottle())
+    }
+}
+
+impl Place for World {
+    fn new() -> Self {
+        Self::running()
+    }
+
+    fn verb(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn begin(&self, script: &str) -> Later {
+        let (out, bottle) = (self.job(script), self.bottle());
+        Box::new(move || {
+            let found = within(PATIENCE, || fs::read_to_string(&out).ok());
+            found.unwrap_or_else(|| panic!("no answer from inside: {}", logs(&bottle)))
+        })
+    }
+}
+
+/// The same in Docker.
+pub struct Docker(pub World);
+
+impl Place for Docker {
+    fn new() -> Self {
+        Self(World::running_in(Runtime::Docker, ""))
+    }
+
+    fn verb(&self, words: &[&str]) -> String {
+        self.0.verb(words)
+    }
+
+    fn begin(&self, script: &str) -> Later {
+        self.0.begin(script)
+    }
+}
+
+/// This machine's address on the bridge of the daemon's containers.
+pub fn gateway() -> Ipv4Addr {
+    let text = std::env::var_os("BOT_BOTTLE_DOCKER_GATEWAY");
+    let text = text.expect("BOT_BOTTLE_DOCKER_GATEWAY: run these tests by tests/run docker");
+    let text = text.into_string().unwrap();
+    text.trim().parse().unwrap()
+}
+
+fn logs(bottle: &Path) -> String {
+    ["keeper", "agent", "events"]
+        .map(|name| fs::read_to_string(bottle.join("log").join(name)).unwrap_or_default())
+        .join("\n---\n")
 }
 
 impl Drop for World {
     fn drop(&mut self) {
+        if self.runtime == Runtime::Docker {
+            let _ = self.command(&["delete", "blue"]).output();
+        }
         for pid in processes(&self.state(), "") {
             let _ =
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
@@ -210,20 +236,6 @@ pub fn processes(place: &Path, what: &str) -> Vec<i32> {
             .then_some(pid)
         })
         .collect()
-}
-
-/// Asks until there is an answer, or the time is over.
-pub fn within<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let until = Instant::now() + patience;
-    loop {
-        if let Some(answer) = ask() {
-            return Some(answer);
-        }
-        if Instant::now() > until {
-            return None;
-        }
-        sleep(PAUSE);
-    }
 }
 
 /// Both outputs.

@@ -4,7 +4,8 @@ use crate::{
     agents,
     api::{Agent, AgentKind, Bottle, BottleSpec, Egress, Workspace},
     cli::Error,
-    local::{honour::HOST_IMAGE, identity::plain},
+    local::identity::plain,
+    names,
     seal::probe,
 };
 use std::{
@@ -23,6 +24,10 @@ pub struct Request<'a> {
     pub program: &'a Path,
     /// Its arguments.
     pub arguments: &'a [String],
+    /// The image, or the word for this machine's own programs.
+    pub image: &'a str,
+    /// The agent's uid, where it must be the directory's owner.
+    pub user: Option<i64>,
     /// Where the workspace is, inside.
     pub at: &'a Path,
     /// Hosts.
@@ -80,6 +85,14 @@ fn prefix(program: &Path) -> Option<PathBuf> {
     (!too_much && prefix.parent().is_some()).then(|| prefix.to_owned())
 }
 
+/// Whose the directory is, when that may be an agent's uid.
+pub fn owner(directory: &Path) -> Option<i64> {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = i64::from(std::fs::metadata(directory).ok()?.uid());
+    let legal = uid >= names::uid::AGENT_MIN && !names::uid::RESERVED.contains(&uid);
+    legal.then_some(uid)
+}
+
 /// The Bottle.
 pub fn render(request: &Request<'_>) -> Bottle {
     let known = request
@@ -95,7 +108,8 @@ pub fn render(request: &Request<'_>) -> Bottle {
     let spec = BottleSpec {
         agent: Agent {
             kind: Some(kind),
-            image: Some(HOST_IMAGE.into()),
+            image: Some(request.image.into()),
+            user: request.user,
             command: vec![request.program.display().to_string()],
             args: request.arguments.to_vec(),
             working_dir: Some(at.clone()),

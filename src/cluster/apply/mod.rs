@@ -63,6 +63,8 @@ pub async fn apply(
         Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
         Action::CreatePod(pod) => target.create_pod(*pod).await?,
         Action::DeletePod { name, uid, why } => target.delete_pod(&name, uid, why).await?,
+        Action::CreateHelper(pod) => target.create_helper(*pod).await?,
+        Action::DeleteHelper { name, uid } => target.delete_helper(&name, uid).await?,
         Action::PatchPodImage { image } => target.patch_image(&image).await?,
         Action::ResizePod {
             resources,
@@ -90,6 +92,8 @@ fn failpoint(action: &Action) -> &'static str {
         Action::ApplyConfigMap(_) => "apply-config-map",
         Action::CreatePod(_) => "create-pod",
         Action::DeletePod { .. } => "delete-pod",
+        Action::CreateHelper(_) => "create-helper",
+        Action::DeleteHelper { .. } => "delete-helper",
         Action::PatchPodImage { .. } => "patch-image",
         Action::ResizePod { .. } => "resize",
         Action::TouchPod { .. } => "touch",

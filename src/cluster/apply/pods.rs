@@ -39,6 +39,33 @@ impl Target<'_> {
         }
     }
 
+    /// A pod that builds or tries an image; one that is there already is looked at next time.
+    pub(super) async fn create_helper(&self, pod: Pod) -> Result<(), Error> {
+        let name = pod.name_any();
+        tracing::info!(pod = name, "making a pod for an image");
+        match self
+            .pods()
+            .create(&post(), &pod)
+            .await
+            .map_err(Error::api("create Pod", &name))
+        {
+            Err(error) if error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    pub(super) async fn delete_helper(&self, name: &str, uid: String) -> Result<(), Error> {
+        match self
+            .pods()
+            .delete(name, &only(uid))
+            .await
+            .map_err(Error::api("delete Pod", name))
+        {
+            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     pub(super) async fn patch_image(&self, image: &str) -> Result<(), Error> {
         let body = json!({"metadata": {"uid": uid(self.basis.pod)}, "spec": {"containers": [{"name": names::container::AGENT, "image": image}]}});
         self.patch_pod("change the image of Pod", &Patch::Strategic(body))

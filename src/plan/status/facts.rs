@@ -41,6 +41,22 @@ impl Fact {
     }
 }
 
+/// About images that approved Dockerfiles became; none where there are none.
+pub(super) fn image_built(built: Option<&str>, unusable: Option<&str>) -> Option<Fact> {
+    if let Some(why) = unusable {
+        let text = format!(
+            "the image that the agent shall run can't be used, and the one that runs stays: {why}"
+        );
+        return Some(Fact::new(FALSE, "ImageUnusable", text));
+    }
+    let image = built?;
+    Some(Fact::new(
+        TRUE,
+        "Built",
+        format!("the agent's image is {image}, built from an approved Dockerfile"),
+    ))
+}
+
 pub(super) fn no_pod() -> Fact {
     Fact::new(UNKNOWN, "Starting", PREPARING)
 }

@@ -43,6 +43,10 @@ pub struct Inputs<'a> {
     pub pending: u32,
     /// Declared hosts that grants hide.
     pub hidden: &'a [String],
+    /// The image that was built for the last granted Dockerfile.
+    pub built: Option<&'a str>,
+    /// Why the wanted image can't be used; the one that runs stays.
+    pub unusable: Option<&'a str>,
     /// The last Event about refused hosts.
     pub denials_told: Option<DenialsTold>,
     /// The clock.
@@ -60,12 +64,18 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         hash,
         pending,
         hidden,
+        built,
+        unusable,
         denials_told,
         now,
     } = inputs;
     let now = condition::whole_seconds(now);
     let old = bottle.status.clone().unwrap_or_default();
     let mut conditions = old.conditions;
+    let image_fact = facts::image_built(built, unusable);
+    if image_fact.is_none() {
+        conditions.retain(|one| one.type_ != "ImageBuilt");
+    }
     let sidecar = old.sidecar.unwrap_or_default();
     let mut set = |type_: &str, fact: &Fact| {
         condition::set(
@@ -118,6 +128,9 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     set("EgressLocked", &locked(&prepared));
     set("ConfigEnforced", &enforced);
     set("AgentFinished", &finished(pod));
+    if let Some(fact) = &image_fact {
+        set("ImageBuilt", fact);
+    }
     BottleStatus {
         phase: Some(phase),
         observed_generation: bottle.metadata.generation,

@@ -2,6 +2,7 @@
 
 pub mod kubernetes;
 pub mod queue;
+pub mod socket;
 
 use crate::config::decisions::Decided;
 use crate::config::text::readable;

@@ -48,6 +48,8 @@ state = "$state/containerd/state"
   enable_unprivileged_icmp = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "$snapshotter"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "$state/registries"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "$state/network"

@@ -25,7 +25,7 @@ need_for_sandbox() { need bwrap=bubblewrap python3=python3; }
 need_for_node() {
   need_for_control_plane
   need containerd=containerd runc=runc /usr/lib/cni/bridge=containernetworking-plugins nft=nftables \
-    dnsmasq=dnsmasq-base ip=iproute2 nsenter=util-linux
+    dnsmasq=dnsmasq-base ip=iproute2 nsenter=util-linux docker-registry=docker-registry
   need_for_images
 }
 need_for_images() {

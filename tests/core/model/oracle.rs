@@ -238,6 +238,9 @@ fn next(proposal: &Proposal, config: Option<&Config>, sight: &Sight<'_>) -> Phas
         Decision::Approved | Decision::Revoked => {
             let revoked = spec.decision == Decision::Revoked;
             match (&new, fits) {
+                // No images are built here, which nobody can say of a Bottle that is not valid.
+                (File::Image, _) if revoked => Phase::Rejected,
+                (File::Image, _) if config.is_none() => Phase::Pending,
                 (File::Image, _) => Phase::Failed,
                 // A person's slip waits for its correction, unless the person gives it up.
                 (File::Unreadable, _) if spec.final_file.is_some() && revoked => Phase::Rejected,

@@ -1,6 +1,7 @@
 //! Tests of `plan`: what is done, in which order, and that planning again finds nothing to do.
 
 mod bottles;
+mod builds;
 mod denials;
 mod lifetimes;
 mod pipelock;

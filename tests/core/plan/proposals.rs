@@ -240,17 +240,25 @@ fn a_question_asked_again_is_answered_again() {
 }
 
 #[test]
-fn what_this_version_can_not_apply_is_never_called_enforced() {
+fn where_no_images_are_built_an_approval_of_one_says_so_and_is_never_called_enforced() {
     let mut world = World::running();
-    world.ask(ASKED, "FROM example\n");
+    world.ask(
+        ASKED,
+        "FROM registry.example.com/agents/claude:7\nRUN true\n",
+    );
     world.proposal(ASKED).spec.tool = Tool::CapabilityBlock;
+    world.proposal(ASKED).spec.base_file = world.file(names::file::DOCKERFILE);
     world.settle();
     world.decide(ASKED, Decision::Approved);
     world.settle();
     world.sidecar_enforces();
     world.settle();
     assert_eq!(world.phase(ASKED), "Failed");
-    assert!(world.file(names::file::DECISIONS).contains("\"rejected\""));
+    let decisions = world.file(names::file::DECISIONS);
+    assert!(
+        decisions.contains("\"rejected\"") && decisions.contains("builds.registry"),
+        "{decisions}"
+    );
 }
 
 #[test]

@@ -7,7 +7,12 @@ use bot_bottle::{
         ProposalSpec, Sidecar, Tool,
     },
     names,
-    plan::{Action, Observed, Plan, plan, settings::Settings},
+    plan::{
+        Action, Observed, Plan,
+        builds::{Around, brought},
+        plan,
+        settings::Settings,
+    },
     yaml,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +21,7 @@ use k8s_openapi::api::core::v1::{
     Pod, PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub const BOTTLE: &str = "
 apiVersion: bot-bottle.dev/v1alpha1
@@ -35,6 +41,7 @@ pub struct World {
     pub pod: Option<Pod>,
     pub config_map: Option<ConfigMap>,
     pub settings: Settings,
+    pub helpers: Vec<Arc<Pod>>,
     /// Whether the bottle may be interrupted.
     pub turn: bool,
     pub now: Timestamp,
@@ -53,9 +60,11 @@ impl World {
                 pull_policy: "IfNotPresent".into(),
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
+                builds: None,
                 images: std::collections::BTreeMap::new(),
                 builtin: BottleClassSpec::default(),
             },
+            helpers: Vec::new(),
             turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
         }
@@ -77,12 +86,17 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
+        let known: BTreeMap<_, _> = self.proposals.iter().filter_map(brought).collect();
         let observed = Observed {
             class: self.class.as_ref(),
             proposals: &self.proposals,
             config_map: self.config_map.as_ref(),
             pod: self.pod.as_ref(),
             settings: &self.settings,
+            builds: Around {
+                pods: &self.helpers,
+                known: Some(&known),
+            },
             turn: self.turn,
         };
         plan(&self.bottle, observed, self.now)
@@ -133,6 +147,16 @@ impl World {
                     .iter_mut()
                     .find(|one| one.name == names::container::AGENT);
                 agent.unwrap().image = Some(image);
+            }
+            Action::CreateHelper(mut pod) => {
+                pod.metadata.uid =
+                    Some(format!("uid-of-{}", pod.metadata.name.as_deref().unwrap()));
+                pod.metadata.creation_timestamp = Some(Time(self.now));
+                self.helpers.push(Arc::new(*pod));
+            }
+            Action::DeleteHelper { uid, .. } => {
+                self.helpers
+                    .retain(|pod| pod.metadata.uid.as_ref() != Some(&uid));
             }
             Action::ResizePod { hash, .. } => self.annotate(names::ANNOTATION_RESOURCES_HASH, hash),
             Action::TouchPod { value } => self.annotate(names::ANNOTATION_CONFIG_TOUCH, value),

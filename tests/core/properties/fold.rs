@@ -133,7 +133,7 @@ proptest! {
             live.remove(&number);
             if approved {
                 let change = change(number, deed, of_routes);
-                grants.push((number, Grant { sequence: i64::try_from(at).unwrap(), change }));
+                grants.push((number, Grant { sequence: i64::try_from(at).unwrap(), change, build: None }));
                 live.insert(number, (deed, of_routes));
             }
         }

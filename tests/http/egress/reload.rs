@@ -186,6 +186,7 @@ async fn a_name_that_is_being_resolved_during_the_change_opens_nothing() {
         state: state.path().to_owned(),
         resolver: Arc::clone(&gate) as Arc<dyn Resolve>,
         limits: Limits::default(),
+        mark: None,
     };
     tokio::spawn(egress::run(listener, setup, std::future::pending::<()>()));
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -232,6 +233,7 @@ async fn a_config_directory_is_followed_and_a_missing_file_stops_the_start() {
         state: state.path().to_owned(),
         resolver: Arc::new(Dns::new(&[http.address], answers).unwrap()),
         limits: Limits::default(),
+        mark: None,
     };
     let mut hashes = watch_state(state.path()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -97,6 +97,7 @@ impl Proxy {
             state: state.path().to_owned(),
             resolver: Arc::clone(&dns) as Arc<dyn Resolve>,
             limits,
+            mark: None,
         };
         let task = tokio::spawn(egress::run(listener, setup, stopped));
         let mut proxy = Self {

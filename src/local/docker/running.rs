@@ -1,0 +1,255 @@
+//! A pod that runs as containers.
+
+use super::{
+    DockerError, attach,
+    begin::{begin, start},
+    containers::{Place as Names, render},
+    daemon::Daemon,
+    found::{remove, runs},
+    questions, secrets, watch,
+};
+use crate::{
+    api::Bottle,
+    config::hex,
+    local::{
+        Error,
+        place::Place,
+        record::Record,
+        runner::{Attach, agent},
+        workspace,
+    },
+    names::{self, container},
+    plan::volumes,
+};
+use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
+use k8s_openapi::api::core::v1::Pod;
+use nix::sys::signal::Signal;
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt as _, PermissionsExt as _},
+    },
+    path::{Path, PathBuf},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Seconds from SIGTERM to SIGKILL.
+const GRACE: i32 = 10;
+/// Hexadecimal digits of a place's id.
+const DIGITS: usize = 12;
+
+/// A pod's containers, and what of them is in this process. Dropped, it leaves the containers as they are.
+#[derive(Debug)]
+pub struct Running {
+    /// The other side of the agent's terminal.
+    pub terminal: Option<OwnedFd>,
+    daemon: Daemon,
+    names: Names,
+    ended: mpsc::UnboundedReceiver<i32>,
+    // Ended with this.
+    tasks: JoinSet<()>,
+    copies: JoinSet<()>,
+    _watch: JoinSet<()>,
+}
+
+/// Whose containers these are: one state directory, one project, one bottle.
+pub(super) fn id(place: &Place) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(place.state().root().as_os_str().as_encoded_bytes());
+    hasher.update([0]);
+    hasher.update(place.key().to_string());
+    let mut digits = hex(&hasher.finalize());
+    digits.truncate(DIGITS);
+    digits
+}
+
+impl Running {
+    /// Starts the pod, or takes it over where it runs.
+    pub async fn start(
+        place: &Place,
+        bottle: &Bottle,
+        pod: &Pod,
+        record: &Record,
+        attached: Attach,
+    ) -> Result<Self, Error> {
+        let daemon = Daemon::of(record).await?;
+        secrets::deliver(place, bottle)?;
+        let names = names(place, pod, record, attached)?;
+        let made = render(pod, &names)?;
+        let bottle_uid = bottle.metadata.uid.clone().unwrap_or_default();
+        let mut tasks = JoinSet::new();
+        let listener = questions::bind(place)?;
+        tasks.spawn(questions::serve(listener, place.clone(), bottle_uid));
+        tasks.spawn(secrets::follow(place.clone()));
+        let agent_name = names.container(container::AGENT);
+
+        let pod_uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        let taken_over = attached == Attach::Log && runs(&daemon, &names.id, pod_uid).await?;
+        let mut terminal = None;
+        let mut copies = JoinSet::new();
+        if !taken_over {
+            daemon.check().await?;
+            for image in made
+                .sidecars
+                .iter()
+                .filter_map(|(_, one)| one.image.as_deref())
+            {
+                daemon.own_image(image).await?;
+            }
+            daemon
+                .agent_image(made.agent.image.as_deref().unwrap_or_default())
+                .await?;
+            remove(&daemon, &names.id, false).await?;
+            last_word(place)?;
+            let begun = async {
+                begin(&daemon, &names, made).await?;
+                match attach::join(&daemon, &agent_name, place, attached).await? {
+                    attach::Joined::Terminal(file) => terminal = Some(file),
+                    attach::Joined::Copies(tasks) => copies = tasks,
+                }
+                Ok::<_, Error>(start(&daemon, &names, container::AGENT).await?)
+            };
+            if let Err(error) = Box::pin(begun).await {
+                let _ = remove(&daemon, &names.id, false).await;
+                return Err(error);
+            }
+        }
+        match attached {
+            Attach::Log => {
+                tasks.spawn(attach::log(
+                    daemon.clone(),
+                    agent_name,
+                    place.clone(),
+                    taken_over,
+                ));
+            }
+            Attach::Terminal => {
+                tasks.spawn(attach::follow_size(daemon.clone(), agent_name));
+            }
+            Attach::Inherit | Attach::Output => {}
+        }
+        let (sender, ended) = mpsc::unbounded_channel();
+        Ok(Self {
+            terminal,
+            _watch: watch::watch(&daemon, &names, &sender),
+            daemon,
+            names,
+            ended,
+            tasks,
+            copies,
+        })
+    }
+
+    /// Waits for the agent's end; its exit code.
+    pub async fn ended(&mut self) -> i32 {
+        match self.ended.recv().await {
+            Some(code) => code,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Passes a signal on to the agent.
+    pub fn signal(&self, signal: Signal) {
+        let (daemon, name) = (self.daemon.clone(), self.names.container(container::AGENT));
+        tokio::spawn(async move {
+            let options = KillContainerOptionsBuilder::new()
+                .signal(signal.as_str())
+                .build();
+            let _ = daemon.docker.kill_container(&name, Some(options)).await;
+        });
+    }
+
+    /// Ends agent and sidecars, and removes all but what a next start needs.
+    pub async fn stop(mut self) {
+        let name = self.names.container(container::AGENT);
+        let options = StopContainerOptionsBuilder::new().t(GRACE).build();
+        let _ = self
+            .daemon
+            .docker
+            .stop_container(&name, Some(options))
+            .await;
+        // What it wrote last is still on its way.
+        while self.copies.join_next().await.is_some() {}
+        if let Err(error) = remove(&self.daemon, &self.names.id, false).await {
+            let error = crate::telemetry::chain(&error);
+            tracing::warn!(error, "Containers are left; the next start removes them");
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn names(place: &Place, pod: &Pod, record: &Record, attached: Attach) -> Result<Names, Error> {
+    let agent = agent(pod);
+    let mounts = agent.volume_mounts.iter().flatten();
+    let at = mounts
+        .filter(|mount| mount.name == volumes::WORKSPACE)
+        .map(|mount| PathBuf::from(&mount.mount_path))
+        .next()
+        .unwrap_or_else(|| names::path::WORKSPACE.into());
+    let user = agent
+        .security_context
+        .as_ref()
+        .and_then(|context| context.run_as_user)
+        .and_then(|user| u32::try_from(user).ok())
+        .unwrap_or_default();
+    if let Some(directory) = &record.workspace {
+        writable(directory, user)?;
+    }
+    let over = match &record.workspace {
+        Some(directory) if record.protected => {
+            let copy = place.path("run/git-config");
+            give(&copy, user)?;
+            workspace::over(directory, &at, &copy)
+        }
+        _ => Vec::new(),
+    };
+    Ok(Names {
+        id: id(place),
+        bottle: place.key().name.clone(),
+        project: place.key().project.clone(),
+        directory: place.path(""),
+        workspace: record.workspace.clone(),
+        over,
+        resolve: record.resolve.clone(),
+        terminal: attached == Attach::Terminal,
+        input: attached == Attach::Inherit,
+    })
+}
+
+/// An agent that can't write where it works would only be a riddle.
+fn writable(directory: &Path, agent: u32) -> Result<(), Error> {
+    let meta = fs::metadata(directory).map_err(Error::file("look at", directory))?;
+    let mode = meta.mode();
+    if meta.uid() == agent || mode & 0o002 != 0 || meta.gid() == agent && mode & 0o020 != 0 {
+        return Ok(());
+    }
+    Err(DockerError::Workspace {
+        directory: directory.display().to_string(),
+        owner: meta.uid(),
+        agent,
+    }
+    .into())
+}
+
+/// A file of ours that the agent may write. Who is not root has the agent's uid, or it could not write the workspace.
+fn give(path: &Path, agent: u32) -> Result<(), Error> {
+    match std::os::unix::fs::chown(path, Some(agent), Some(agent)) {
+        Err(error)
+            if nix::unistd::geteuid().is_root() && error.kind() != io::ErrorKind::NotFound =>
+        {
+            Err(Error::file("give away", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An empty file that any uid may write: only the agent's container has it.
+fn last_word(place: &Place) -> Result<(), Error> {
+    let path = place.path("run/last-word");
+    fs::write(&path, "")
+        .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o666)))
+        .map_err(Error::file("write", &path))
+}

@@ -1,0 +1,259 @@
+//! The containers of a build's pod, and who of them has what.
+
+use super::super::{
+    settings::{Builds, Settings},
+    volumes::mount,
+};
+use super::pod::volume;
+use crate::names::{self, container, path, port};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
+    VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// What buildah's chroot isolation needs. NET_ADMIN and NET_RAW are not among them: either could set the mark that
+/// the lock lets out.
+const BUILD_CAPABILITIES: [&str; 8] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "SETUID",
+    "SETGID",
+    "SETFCAP",
+    "SYS_CHROOT",
+];
+/// Ours need a few MB.
+const OWN_MEMORY: &str = "256Mi";
+
+/// Pulls one base into the build's storage, with the credential for it, before anything of the Dockerfile runs.
+pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&str>) -> Container {
+    let mut args = buildah(&["pull", "--quiet"]);
+    if builds.insecure && base.starts_with(&format!("{}/", builds.host())) {
+        args.push("--tls-verify=false".into());
+    }
+    let mut mounts = work(false);
+    if !builds.pull_secret.is_empty() {
+        args.push(format!("--authfile={}/config.json", path::REGISTRY));
+        mounts.push(mount(volume::PULL_SECRET, path::REGISTRY, true));
+    }
+    args.push(base.into());
+    let mut env = own_env();
+    // The company's proxy, if everything has to take it; the lock is laid only after this.
+    if let Some(proxy) = proxy {
+        env.extend(["HTTP_PROXY", "HTTPS_PROXY"].map(|name| variable(name, proxy)));
+    }
+    Container {
+        name: format!("{}-{number}", container::PULL),
+        command: Some(vec!["buildah".into()]),
+        args: Some(args),
+        env: Some(env),
+        volume_mounts: Some(mounts),
+        ..builder(builds)
+    }
+}
+
+/// Lays the lock, and hands `seal` over.
+pub(super) fn lock(settings: &Settings) -> Container {
+    Container {
+        name: container::LOCK.into(),
+        args: Some(vec!["build-lock".into(), "--out".into(), path::SEAL.into()]),
+        volume_mounts: Some(vec![mount(volume::SEAL, path::SEAL, false)]),
+        ..ours(settings)
+    }
+}
+
+/// The build's only way out: the bottle's own allowlist, kept by the same program. It alone runs beside the build
+/// with the right to set the mark.
+pub(super) fn egress(settings: &Settings) -> Container {
+    Container {
+        name: container::EGRESS.into(),
+        args: Some(vec![
+            "egress".into(),
+            format!("--mark={}", names::BUILD_MARK),
+        ]),
+        restart_policy: Some("Always".into()),
+        volume_mounts: Some(vec![
+            mount(volume::CONFIG, path::CONFIG, true),
+            mount(volume::STATE, path::STATE, false),
+        ]),
+        ..ours(settings)
+    }
+}
+
+/// Runs the Dockerfile: no token, no secret, no context, no image but those that were pulled.
+pub(super) fn build(builds: &Builds) -> Container {
+    let mut args = vec!["build".to_owned(), "--".to_owned(), "buildah".to_owned()];
+    args.extend(buildah(&[
+        "bud",
+        "--isolation=chroot",
+        "--pull-never",
+        "--layers=false",
+        "--format=oci",
+        "--timestamp=0",
+    ]));
+    args.push(format!("--file={}", path::DOCKERFILE));
+    args.push(format!("--tag=oci:{}/out:image", path::BUILD));
+    args.push(format!("{}/context", path::BUILD));
+    let proxy = format!("http://127.0.0.1:{}", port::EGRESS);
+    let mut env = own_env();
+    env.extend(
+        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]
+            .map(|name| variable(name, &proxy)),
+    );
+    let mut mounts = work(false);
+    mounts.extend([
+        mount(volume::SEAL, path::SEAL, true),
+        mount(volume::DOCKERFILE, "/run/bottle/dockerfile", true),
+        part("context", &format!("{}/context", path::BUILD), true),
+        part("out", &format!("{}/out", path::BUILD), false),
+    ]);
+    Container {
+        name: container::BUILD.into(),
+        command: Some(vec![path::SEAL_PROGRAM.into()]),
+        args: Some(args),
+        env: Some(env),
+        volume_mounts: Some(mounts),
+        ..builder(builds)
+    }
+}
+
+/// Pushes what the build left, after it has ended; the only one with the credential for that.
+pub(super) fn push(settings: &Settings, builds: &Builds, namespace: &str, key: &str) -> Container {
+    let layout = format!("{}/out", path::BUILD);
+    let mut args = vec![
+        "push".into(),
+        format!("--layout={layout}"),
+        format!("--registry={}", builds.registry),
+        format!("--repository={namespace}"),
+        format!("--tag={key}"),
+        format!("--mark={}", names::BUILD_MARK),
+    ];
+    let mut mounts = vec![part("out", &layout, true)];
+    if builds.insecure {
+        args.push("--insecure".into());
+    }
+    if !builds.push_secret.is_empty() {
+        args.push(format!("--credentials={}/config.json", path::REGISTRY));
+        mounts.push(mount(volume::PUSH_SECRET, path::REGISTRY, true));
+    }
+    Container {
+        name: container::PUSH.into(),
+        args: Some(args),
+        volume_mounts: Some(mounts),
+        ..ours(settings)
+    }
+}
+
+fn buildah(words: &[&str]) -> Vec<String> {
+    let storage = format!("--root={}/storage", path::BUILD);
+    let run = format!("--runroot={}/run", path::BUILD);
+    // vfs needs no mount that a container may not make.
+    let driver = "--storage-driver=vfs".to_owned();
+    let words = words.iter().map(|word| (*word).to_owned());
+    [storage, run, driver].into_iter().chain(words).collect()
+}
+
+/// Where buildah works: all of it on the one volume that has a limit.
+fn work(read_only: bool) -> Vec<VolumeMount> {
+    vec![
+        part("storage", &format!("{}/storage", path::BUILD), read_only),
+        part("run", &format!("{}/run", path::BUILD), read_only),
+        part("tmp", "/var/tmp", read_only),
+    ]
+}
+
+fn part(sub_path: &str, at: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        sub_path: Some(sub_path.into()),
+        ..mount(volume::WORK, at, read_only)
+    }
+}
+
+fn own_env() -> Vec<EnvVar> {
+    vec![
+        variable("HOME", "/var/tmp"),
+        variable("TMPDIR", "/var/tmp"),
+        variable("BUILDAH_ISOLATION", "chroot"),
+    ]
+}
+
+fn builder(builds: &Builds) -> Container {
+    let limits = [
+        ("cpu", &builds.cpu),
+        ("memory", &builds.memory),
+        ("ephemeral-storage", &builds.storage),
+    ];
+    let requests = [("cpu", "100m"), ("memory", "128Mi")];
+    Container {
+        image: Some(builds.image.clone()),
+        image_pull_policy: Some(builds.pull_policy.clone()),
+        // The log's end is what a failure says.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        resources: Some(ResourceRequirements {
+            limits: Some(
+                limits
+                    .map(|(name, value)| (name.to_owned(), Quantity(value.clone())))
+                    .into(),
+            ),
+            requests: Some(
+                requests
+                    .map(|(name, value)| (name.to_owned(), Quantity(value.into())))
+                    .into(),
+            ),
+            claims: None,
+        }),
+        // buildah makes a user namespace, which RuntimeDefault refuses; `seal build` filters what leads past the lock.
+        security_context: Some(security(&BUILD_CAPABILITIES, "Unconfined", false)),
+        ..Container::default()
+    }
+}
+
+fn ours(settings: &Settings) -> Container {
+    Container {
+        image: Some(settings.supervise_image.clone()),
+        image_pull_policy: Some(settings.pull_policy.clone()),
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        resources: Some(ResourceRequirements {
+            limits: Some([("memory".to_owned(), Quantity(OWN_MEMORY.into()))].into()),
+            requests: Some(
+                [
+                    ("cpu".to_owned(), Quantity("5m".into())),
+                    ("memory".to_owned(), Quantity("16Mi".into())),
+                ]
+                .into(),
+            ),
+            claims: None,
+        }),
+        security_context: Some(security(&["NET_ADMIN"], "RuntimeDefault", true)),
+        ..Container::default()
+    }
+}
+
+fn security(capabilities: &[&str], seccomp: &str, read_only: bool) -> SecurityContext {
+    SecurityContext {
+        run_as_user: Some(0),
+        run_as_group: Some(0),
+        allow_privilege_escalation: Some(false),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(read_only),
+        capabilities: Some(Capabilities {
+            add: Some(capabilities.iter().map(|one| (*one).to_owned()).collect()),
+            drop: Some(vec!["ALL".into()]),
+        }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: seccomp.into(),
+            ..SeccompProfile::default()
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    }
+}

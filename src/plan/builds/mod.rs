@@ -1,0 +1,321 @@
+//! Images that approved Dockerfiles become: which pods there must be beside the bottle's own, and what they show.
+
+mod container;
+mod pod;
+mod probe;
+mod seen;
+
+use super::{Action, Observed, owned, scope::Spec, settings::Builds};
+use crate::{
+    api::{Bottle, Build, BuildStage, Decision, Proposal, ProposalPhase, ProposalStatus, Tool},
+    config::hex,
+    names,
+    proposal::{
+        build::{self, Probed},
+        change::Change,
+        progress::Progress,
+        review,
+    },
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use sha2::{Digest as _, Sha256};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How long a build's pod stays after its end, for its log.
+const LOG_KEPT: SignedDuration = SignedDuration::from_mins(10);
+/// An image that could not be tried is tried again after this.
+const PROBE_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is there besides the bottle's own objects; empty where no proposal asks for an image.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// The pods of this namespace that build images, and this bottle's that tries one.
+    pub pods: &'a [Arc<Pod>],
+    /// Images that were built in this namespace and have run, by the name of the pod that built them.
+    pub known: Option<&'a BTreeMap<String, String>>,
+}
+
+/// Whether [`Around`] matters to a bottle with this proposal.
+pub fn concerns(proposal: &Proposal) -> bool {
+    proposal.spec.tool == Tool::CapabilityBlock && proposal.spec.decision != Decision::Pending
+}
+
+/// Whether what was built before matters to this proposal: it has no image yet.
+pub fn begins(proposal: &Proposal) -> bool {
+    let status = proposal.status.as_ref();
+    let phase = status.and_then(|status| status.phase);
+    let open = matches!(
+        phase,
+        None | Some(ProposalPhase::Pending | ProposalPhase::Applying)
+    );
+    let image = stored(status).and_then(|build| build.image.as_ref());
+    concerns(proposal) && open && image.is_none()
+}
+
+/// The pod that builds for this proposal.
+pub fn pod_of(proposal: &Proposal) -> Option<String> {
+    stored(proposal.status.as_ref()).map(|build| build.pod.clone())
+}
+
+/// The image that a proposal's build has brought, when it was seen to run.
+pub fn brought(proposal: &Proposal) -> Option<(String, String)> {
+    let build = proposal.status.as_ref()?.build.as_ref()?;
+    let ran = build.stage == BuildStage::Running;
+    let image = build.image.clone().filter(|_| ran)?;
+    Some((build.pod.clone(), image))
+}
+
+/// One bottle's builds.
+pub(super) struct Work<'a> {
+    bottle: &'a Bottle,
+    spec: &'a Spec,
+    builds: &'a Builds,
+    seen: Observed<'a>,
+}
+
+impl<'a> Work<'a> {
+    /// None where no images are built.
+    pub(super) fn new(bottle: &'a Bottle, spec: &'a Spec, seen: Observed<'a>) -> Option<Self> {
+        Some(Self {
+            bottle,
+            spec,
+            builds: seen.settings.builds.as_ref()?,
+            seen,
+        })
+    }
+
+    /// What is seen of a proposal's build; none for one that asks for no image.
+    pub(super) fn seen(&self, proposal: &Proposal) -> Option<build::Seen> {
+        let Ok(Change::Image(change)) = review::grant(&proposal.spec) else {
+            return None;
+        };
+        let stored = stored(proposal.status.as_ref());
+        let pod = match stored {
+            Some(build) => build.pod.clone(),
+            None => names::build_name(&self.key(&change.dockerfile, &change.bases)),
+        };
+        let image = stored.and_then(|build| build.image.as_deref());
+        let known = self.seen.builds.known.and_then(|known| known.get(&pod));
+        Some(build::Seen {
+            known: known.cloned(),
+            built: seen::built(self.pod(&pod), self.builds, &self.namespace()),
+            probed: image.map_or(Probed::NotAsked, |image| self.probed(image)),
+            agent: seen::agent(
+                owned(self.bottle, self.seen.pod),
+                image,
+                stored.and_then(|build| build.replaced.as_deref()),
+            ),
+            pod,
+        })
+    }
+
+    /// The pods that must come and go for the builds, before the bottle's own pod is looked at.
+    pub(super) fn pods(
+        &self,
+        progressed: &[Progress],
+        now: Timestamp,
+    ) -> (Vec<Action>, Option<Timestamp>) {
+        let mut actions = Vec::new();
+        let mut recheck = None;
+        let building: Vec<(&Build, &crate::proposal::progress::Grant)> = progressed
+            .iter()
+            .filter_map(|one| one.grant.as_ref())
+            .filter_map(|grant| Some((grant.build.as_ref()?, grant)))
+            .filter(|(build, _)| build.stage == BuildStage::Building)
+            .collect();
+        for (build, grant) in &building {
+            let there = self.pod(&build.pod);
+            let Change::Image(change) = &grant.change else {
+                continue;
+            };
+            match there {
+                None if build::wants_pod(build, now) => {
+                    let pod = pod::render(
+                        self.bottle,
+                        self.spec,
+                        self.seen.settings,
+                        self.builds,
+                        &build.pod,
+                        change,
+                    );
+                    actions.push(Action::CreateHelper(Box::new(pod)));
+                }
+                // One that failed and is to be begun again: first it goes.
+                Some(pod) if seen::has_failed(pod) => actions.extend(remove(pod)),
+                None | Some(_) => {}
+            }
+        }
+        for pod in self.own(names::ROLE_BUILD) {
+            let wanted = building
+                .iter()
+                .any(|(build, _)| build.pod == pod.name_any());
+            if wanted {
+                continue;
+            }
+            let until = seen::ended_at(pod).map(|at| at.saturating_add(LOG_KEPT).unwrap_or(at));
+            match until {
+                Some(until) if until > now => {
+                    recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until)))
+                }
+                _ => actions.extend(remove(pod)),
+            }
+        }
+        (actions, recheck)
+    }
+
+    /// Whether the bottle's pod may be given `image` now. The one that runs is left alone until the new one has been
+    /// tried; one that does not run anyway is replaced at once.
+    pub(super) fn gate(&self, image: &str, now: Timestamp) -> Gate {
+        let probe = self.own(names::ROLE_PROBE).next();
+        let pod = owned(self.bottle, self.seen.pod);
+        let current = pod.and_then(super::seen::agent_image);
+        let ours = |image: &str| {
+            image.starts_with(&format!("{}@", self.builds.repository(&self.namespace())))
+        };
+        let changes =
+            current.is_some_and(|current| current != image && (ours(current) || ours(image)));
+        let Some(pod) = pod.filter(|pod| changes && seen::runs(pod)) else {
+            return Gate {
+                open: true,
+                actions: probe.and_then(|probe| remove(probe)).into_iter().collect(),
+                ..Gate::default()
+            };
+        };
+        let (open, action, problem, recheck) = match (self.probed(image), probe) {
+            (Probed::Good, _) => (true, None, None, None),
+            (Probed::Bad(why), Some(probe)) => {
+                let again = seen::ended_at(probe)
+                    .and_then(|at| at.saturating_add(PROBE_AGAIN).ok())
+                    .unwrap_or(now);
+                let action = (again <= now).then(|| remove(probe)).flatten();
+                (false, action, Some(why), Some(again))
+            }
+            // Of another image.
+            (_, Some(probe)) if probe::image(probe) != Some(image) => {
+                (false, remove(probe), None, None)
+            }
+            (Probed::Working, _) => (false, None, None, None),
+            (Probed::NotAsked | Probed::Bad(_), _) => {
+                let made = probe::render(
+                    self.bottle,
+                    self.spec,
+                    self.seen.settings,
+                    self.builds,
+                    pod,
+                    image,
+                );
+                (
+                    false,
+                    Some(Action::CreateHelper(Box::new(made))),
+                    None,
+                    None,
+                )
+            }
+        };
+        Gate {
+            open,
+            actions: action.into_iter().collect(),
+            problem,
+            recheck,
+        }
+    }
+
+    fn probed(&self, image: &str) -> Probed {
+        let probe = self.own(names::ROLE_PROBE).next();
+        probe.map_or(Probed::NotAsked, |probe| {
+            if probe::image(probe) == Some(image) {
+                probe::seen(probe)
+            } else {
+                Probed::NotAsked
+            }
+        })
+    }
+
+    /// The same file on the same base is the same build. Of a base that is not the one the agent runs in, only the
+    /// name is known here.
+    fn key(&self, dockerfile: &str, bases: &[String]) -> String {
+        let mut hasher = Sha256::new();
+        let mut part = |text: &str| {
+            hasher.update((text.len() as u64).to_be_bytes());
+            hasher.update(text.as_bytes());
+        };
+        part(dockerfile);
+        let pod = owned(self.bottle, self.seen.pod);
+        for base in bases {
+            part(base);
+            let runs = pod.and_then(super::seen::agent_image) == Some(base);
+            part(
+                pod.filter(|_| runs)
+                    .and_then(seen::image_id)
+                    .unwrap_or_default(),
+            );
+        }
+        let mut key = hex(&hasher.finalize());
+        key.truncate(16);
+        key
+    }
+
+    fn pod(&self, name: &str) -> Option<&'a Pod> {
+        let pods = self.seen.builds.pods.iter();
+        pods.map(Arc::as_ref)
+            .find(|pod| pod.metadata.name.as_deref() == Some(name))
+    }
+
+    /// This bottle's own pods of a role.
+    fn own(&self, role: &'static str) -> impl Iterator<Item = &'a Pod> {
+        let bottle = self.bottle;
+        let pods = self.seen.builds.pods.iter().map(Arc::as_ref);
+        pods.filter(move |pod| has_role(pod, role) && owned(bottle, Some(*pod)).is_some())
+    }
+
+    fn namespace(&self) -> String {
+        self.bottle.namespace().unwrap_or_default()
+    }
+}
+
+/// What [`Work::gate`] says.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// Whether the image may be changed.
+    pub(super) open: bool,
+    /// What has to be done for it.
+    pub(super) actions: Vec<Action>,
+    /// Why the wanted image can't be used.
+    pub(super) problem: Option<String>,
+    /// When to look again.
+    pub(super) recheck: Option<Timestamp>,
+}
+
+impl Gate {
+    /// Where nothing has to be tried.
+    pub(super) fn open() -> Self {
+        Self {
+            open: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// Whether the pod is one of ours beside a bottle's own, for that.
+pub fn has_role(pod: &Pod, role: &str) -> bool {
+    let labels = pod.metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(names::LABEL_ROLE))
+        .map(String::as_str)
+        == Some(role)
+}
+
+fn stored(status: Option<&ProposalStatus>) -> Option<&Build> {
+    status?.build.as_ref()
+}
+
+fn remove(pod: &Pod) -> Option<Action> {
+    let uid = pod.metadata.uid.clone()?;
+    let gone = pod.metadata.deletion_timestamp.is_some();
+    (!gone).then(|| Action::DeleteHelper {
+        name: pod.name_any(),
+        uid,
+    })
+}

@@ -1,0 +1,439 @@
+//! The few requests of the OCI distribution protocol that a push needs.
+
+use super::layout::LayoutError;
+use crate::egress::{Resolve, mark};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures::stream;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, WWW_AUTHENTICATE};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+/// For an answer; a layer may take long to be taken in.
+const ANSWER: Duration = Duration::from_secs(300);
+const CONNECT: Duration = Duration::from_secs(15);
+/// Of an answer that is read: tokens and errors.
+const BODY_MAX: usize = 64 * 1024;
+const CHUNK: usize = 256 * 1024;
+
+/// Why a registry did not take something.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Nobody answers.
+    #[error("{host} can't be reached")]
+    Unreachable {
+        /// Where.
+        host: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It answered no.
+    #[error("{what}: the registry answered {status} {said}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// Its answer.
+        status: StatusCode,
+        /// The first words of it.
+        said: String,
+    },
+    /// It answered what can't be gone on with.
+    #[error("{0}")]
+    Odd(&'static str),
+    /// The image itself.
+    #[error("the image can't be read")]
+    Layout(#[from] LayoutError),
+}
+
+impl RegistryError {
+    /// Whether the same may go better a little later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Odd(_) | Self::Layout(_) => false,
+        }
+    }
+}
+
+/// User and password, as the header says them.
+#[derive(Clone)]
+pub struct Credentials(String);
+
+impl Credentials {
+    /// Those for `registry` in a file as docker writes it.
+    pub fn find(text: &str, registry: &str) -> Option<Self> {
+        let file: Value = serde_json::from_str(text).ok()?;
+        let host = registry.split('/').next()?;
+        let auths = file["auths"].as_object()?;
+        let plain = |key: &str| {
+            let bare = key
+                .trim_start_matches("https://")
+                .trim_start_matches("http://")
+                .trim_end_matches('/');
+            bare.to_owned()
+        };
+        let entry = auths.iter().find(|(key, _)| plain(key) == registry);
+        let entry = entry.or_else(|| {
+            auths
+                .iter()
+                .find(|(key, _)| plain(key).split('/').next() == Some(host))
+        })?;
+        if let Some(auth) = entry.1["auth"].as_str().filter(|auth| !auth.is_empty()) {
+            return Some(Self(auth.to_owned()));
+        }
+        let (user, password) = (entry.1["username"].as_str()?, entry.1["password"].as_str()?);
+        Some(Self(STANDARD.encode(format!("{user}:{password}"))))
+    }
+}
+
+/// One repository of a registry.
+pub struct Registry {
+    base: String,
+    repository: String,
+    credentials: Option<Credentials>,
+    authorization: Option<String>,
+    tls: Arc<ClientConfig>,
+    dns: Arc<dyn Resolve>,
+    mark: Option<u32>,
+}
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+impl Registry {
+    /// `place` is host, port and path, and the repository below it.
+    pub fn new(
+        (place, repository): (&str, &str),
+        insecure: bool,
+        credentials: Option<Credentials>,
+        (tls, dns): (Arc<ClientConfig>, Arc<dyn Resolve>),
+        mark: Option<u32>,
+    ) -> Self {
+        let (host, path) = place
+            .trim_end_matches('/')
+            .split_once('/')
+            .unwrap_or((place, ""));
+        let scheme = if insecure { "http" } else { "https" };
+        let repository = format!("{path}/{repository}")
+            .trim_start_matches('/')
+            .to_owned();
+        Self {
+            base: format!("{scheme}://{host}"),
+            repository,
+            credentials,
+            authorization: None,
+            tls,
+            dns,
+            mark,
+        }
+    }
+
+    /// Whether a blob is there.
+    pub async fn has(&mut self, digest: &str) -> Result<bool, RegistryError> {
+        let url = format!("{}/v2/{}/blobs/{digest}", self.base, self.repository);
+        let answer = self
+            .ask("look for a layer", Method::HEAD, &url, None, || Ok(empty()))
+            .await?;
+        match answer.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(refused("look for a layer", answer).await),
+        }
+    }
+
+    /// Uploads a blob.
+    pub async fn upload(
+        &mut self,
+        digest: &str,
+        open: impl Fn() -> Result<(File, u64), LayoutError>,
+    ) -> Result<(), RegistryError> {
+        const WHAT: &str = "upload a layer";
+        let url = format!("{}/v2/{}/blobs/uploads/", self.base, self.repository);
+        let answer = self
+            .ask(WHAT, Method::POST, &url, None, || Ok(empty()))
+            .await?;
+        if answer.status() != StatusCode::ACCEPTED {
+            return Err(refused(WHAT, answer).await);
+        }
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let location = location.ok_or(RegistryError::Odd(
+            "the registry names no place for an upload",
+        ))?;
+        let mut url = if location.starts_with('/') {
+            format!("{}{location}", self.base)
+        } else {
+            location.to_owned()
+        };
+        // The credential goes nowhere else.
+        if !url.starts_with(&format!("{}/", self.base)) {
+            return Err(RegistryError::Odd(
+                "the registry sends an upload to another host",
+            ));
+        }
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str("digest=");
+        url.push_str(&digest.replace(':', "%3A"));
+        let body = || open().map(|(file, length)| (from_file(file, length), length));
+        let answer = self
+            .ask(
+                WHAT,
+                Method::PUT,
+                &url,
+                Some("application/octet-stream"),
+                body,
+            )
+            .await?;
+        if answer.status() == StatusCode::CREATED {
+            Ok(())
+        } else {
+            Err(refused(WHAT, answer).await)
+        }
+    }
+
+    /// Puts the manifest: from then on the image is there.
+    pub async fn manifest(
+        &mut self,
+        tag: &str,
+        media_type: &str,
+        text: &[u8],
+    ) -> Result<(), RegistryError> {
+        const WHAT: &str = "put the manifest";
+        let url = format!("{}/v2/{}/manifests/{tag}", self.base, self.repository);
+        let body = || {
+            let full = Full::new(Bytes::copy_from_slice(text));
+            Ok((
+                full.map_err(|never| match never {}).boxed_unsync(),
+                text.len() as u64,
+            ))
+        };
+        let answer = self
+            .ask(WHAT, Method::PUT, &url, Some(media_type), body)
+            .await?;
+        if answer.status() == StatusCode::CREATED {
+            Ok(())
+        } else {
+            Err(refused(WHAT, answer).await)
+        }
+    }
+
+    /// One request; once more with what the registry asks for, when it asks who we are.
+    async fn ask(
+        &mut self,
+        what: &'static str,
+        method: Method,
+        url: &str,
+        content_type: Option<&str>,
+        body: impl Fn() -> Result<(Body, u64), LayoutError>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+        for attempt in 0..2 {
+            let (body, length) = body()?;
+            let mut request = Request::builder()
+                .method(method.clone())
+                .uri(url)
+                .header(CONTENT_LENGTH, length);
+            if let Some(content_type) = content_type {
+                request = request.header(CONTENT_TYPE, content_type);
+            }
+            if let Some(authorization) = &self.authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            let request = request
+                .body(body)
+                .map_err(|_| RegistryError::Odd("an address is broken"))?;
+            let answer = self.send(request).await?;
+            if answer.status() != StatusCode::UNAUTHORIZED || attempt == 1 {
+                return Ok(answer);
+            }
+            let challenge = answer
+                .headers()
+                .get(WWW_AUTHENTICATE)
+                .and_then(|value| value.to_str().ok());
+            let challenge = challenge.unwrap_or_default().to_owned();
+            if !self.authorize(&challenge).await? {
+                return Err(refused(what, answer).await);
+            }
+        }
+        Err(RegistryError::Odd(
+            "the registry asks who we are again and again",
+        ))
+    }
+
+    /// What the registry wants to see; false: there is nothing that we could show.
+    async fn authorize(&mut self, challenge: &str) -> Result<bool, RegistryError> {
+        let basic = self
+            .credentials
+            .as_ref()
+            .map(|one| format!("Basic {}", one.0));
+        let (scheme, rest) = challenge.split_once(' ').unwrap_or((challenge, ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            let new = basic.is_some() && self.authorization != basic;
+            self.authorization = basic;
+            return Ok(new);
+        }
+        let parameter = |name: &str| {
+            let rest = rest.split_once(&format!("{name}=\""))?.1;
+            rest.split_once('"').map(|(value, _)| value)
+        };
+        let Some(realm) = parameter("realm").filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+        else {
+            return Ok(false);
+        };
+        if !self.base.starts_with("http://") && !realm.starts_with("https://") {
+            return Err(RegistryError::Odd(
+                "the registry would have its credential sent in the open",
+            ));
+        }
+        let scope = format!("repository:{}:pull,push", self.repository);
+        let url = format!(
+            "{realm}?service={}&scope={scope}",
+            parameter("service").unwrap_or_default()
+        );
+        let url = url.replace(' ', "%20");
+        let mut request = Request::get(&url);
+        if let Some(basic) = basic {
+            request = request.header(AUTHORIZATION, basic);
+        }
+        let request = request
+            .body(empty().0)
+            .map_err(|_| RegistryError::Odd("the realm is broken"))?;
+        let answer = self.send(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(refused("ask for a token", answer).await);
+        }
+        let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
+        let body = body
+            .map_err(|_| RegistryError::Odd("the token could not be read"))?
+            .to_bytes();
+        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let token = value["token"].as_str().or(value["access_token"].as_str());
+        let token = token.ok_or(RegistryError::Odd("the answer holds no token"))?;
+        self.authorization = Some(format!("Bearer {token}"));
+        Ok(true)
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+        let uri = request.uri().clone();
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let away = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
+            host: host.clone(),
+            source,
+        };
+        let path = uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned();
+        let value = host
+            .parse()
+            .map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
+        request.headers_mut().insert(HOST, value);
+        *request.uri_mut() = path
+            .parse()
+            .map_err(|_| RegistryError::Odd("an address is broken"))?;
+        let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
+        let stream = stream
+            .map_err(|late| away(late.into()))?
+            .map_err(|error| away(error.into()))?;
+        let asked = async {
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        };
+        let answer = tokio::time::timeout(ANSWER, asked)
+            .await
+            .map_err(|late| away(late.into()))?;
+        answer.map_err(|error| away(error.into()))
+    }
+
+    async fn connect(&self, uri: &Uri) -> io::Result<Box<dyn Wire>> {
+        let other = |text: &str| io::Error::other(text.to_owned());
+        let host = uri.host().ok_or_else(|| other("no host"))?;
+        let secure = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = match bare.parse() {
+            Ok(ip) => vec![std::net::SocketAddr::new(ip, port)],
+            Err(_) => {
+                let found = self.dns.addresses(bare, port).await;
+                found.map_err(|_| other("the registry's name has no address"))?
+            }
+        };
+        let mut last = other("the registry's name has no address");
+        for address in addresses {
+            match mark::connect(address, self.mark).await {
+                Ok(stream) if secure => {
+                    let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
+                    let stream = TlsConnector::from(self.tls.clone())
+                        .connect(name, stream)
+                        .await?;
+                    return Ok(Box::new(stream));
+                }
+                Ok(stream) => return Ok(Box::new(stream)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// A connection, secure or not.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+fn empty() -> (Body, u64) {
+    (
+        Full::default()
+            .map_err(|never| match never {})
+            .boxed_unsync(),
+        0,
+    )
+}
+
+/// The file in pieces. It is read as fast as it is sent, and in between there is nothing else to do.
+fn from_file(file: File, length: u64) -> Body {
+    let pieces = stream::unfold(file.take(length), |mut file| async move {
+        let mut piece = vec![0; CHUNK];
+        match file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some((Ok(Frame::data(Bytes::from(piece))), file))
+            }
+            Err(error) => Some((Err(error), file)),
+        }
+    });
+    StreamBody::new(Box::pin(pieces)).boxed_unsync()
+}
+
+async fn refused(what: &'static str, answer: Response<hyper::body::Incoming>) -> RegistryError {
+    const SHOWN: usize = 200;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
+    let text = body
+        .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+        .unwrap_or_default();
+    let said = text
+        .chars()
+        .filter(|one| !one.is_control())
+        .take(SHOWN)
+        .collect();
+    RegistryError::Refused { what, status, said }
+}
