@@ -139,6 +139,13 @@ fn run(parts: Parts, started: &Sender<Result<(), Error>>) {
     runtime.shutdown_background();
 }
 
+fn limits() -> egress::Limits {
+    egress::Limits {
+        drain: DRAIN,
+        ..egress::Limits::default()
+    }
+}
+
 /// Starts the servers and the reporter.
 fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
     let Parts {
@@ -151,13 +158,12 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
     } = parts;
     let (config, state) = (place.path("run/config"), place.path("run/state"));
     std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
-    let listen = |listener: StdListener| -> io::Result<TcpListener> {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+    let listen = |listener: StdListener| {
+        let set = listener.set_nonblocking(true);
+        set.and_then(|()| TcpListener::from_std(listener))
     };
     let started = |what| move |source| Error::Start { what, source };
     let mut tasks = JoinSet::new();
-
     let setup = egress::Setup {
         snapshots: config_directory::watch(&config)?,
         state: state.clone(),
