@@ -293,10 +293,13 @@ async fn sleep_until(at: Option<Instant>) {
 /// The same, with what a daemon has of it.
 pub async fn end(place: &Place) -> Result<(), Error> {
     let record = place.record()?;
-    if record.runtime == Runtime::Docker {
-        docker::clean(place, &record).await?;
-    }
-    gone(place)
+    // Of a daemon that is away something stays; a bottle of this name that starts again removes it first.
+    let cleaned = match record.runtime {
+        Runtime::Docker => docker::clean(place, &record).await,
+        Runtime::Sandbox | Runtime::Process => Ok(()),
+    };
+    gone(place)?;
+    cleaned
 }
 
 /// The Bottle is gone: its grants end, its directories go, the record of what was allowed stays.

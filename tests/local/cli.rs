@@ -1,6 +1,6 @@
 //! The verbs as a person or a script uses them.
 
-use crate::world::{Place as _, World, text};
+use crate::world::{PATIENCE, Place as _, World, text, within};
 
 fn code(world: &World, words: &[&str]) -> (i32, String) {
     let output = world.command(words).output().unwrap();
@@ -62,11 +62,13 @@ fn objects_are_printed_as_kubectl_prints_them() {
             .verb(&["get", "blue", "-o", "yaml"])
             .starts_with("apiVersion: bot-bottle.dev/v1alpha1")
     );
-    let table = world.verb(&["get"]);
-    assert!(
-        table.starts_with("NAME   PHASE     READY") && table.contains("Running"),
-        "{table}"
-    );
+    // The agent works before its sidecars have reported what they enforce.
+    let running = within(PATIENCE, || {
+        let table = world.verb(&["get"]);
+        let head = table.starts_with("NAME   PHASE     READY");
+        (head && table.contains("Running")).then_some(())
+    });
+    assert!(running.is_some(), "{}", world.verb(&["get"]));
     assert!(world.verb(&["get", "-A"]).contains("garden"));
     let all = world.verb(&["describe", "blue"]);
     for word in ["sandbox", "EgressLocked", "Proposals:", "Events:"] {
