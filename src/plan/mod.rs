@@ -235,6 +235,11 @@ fn effective(
         return Err(Problem::NotSealed(leak.to_string()));
     }
     let delivery = delivery(bottle, seen.config_map, &config_map, &told);
+    // An image that a person approved for this bottle, or took back, is its own matter.
+    let own_image = progressed.iter().any(|one| {
+        let build = one.status.build.as_ref();
+        build.is_some_and(|build| build.image.is_some())
+    });
     let pod = running::decide(
         bottle,
         spec,
@@ -242,7 +247,10 @@ fn effective(
         seen.pod,
         &config_map,
         delivery,
-        seen.turn,
+        running::Turn {
+            pod: seen.turn,
+            image: seen.turn || own_image,
+        },
         now,
     );
     let config_map_action = match seen.config_map {

@@ -71,6 +71,15 @@ struct Touch {
     at: i64,
 }
 
+/// For which changes the running agent may be ended, besides the Bottle's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Those that need another pod.
+    pub pod: bool,
+    /// Another image of the agent.
+    pub image: bool,
+}
+
 /// Decides about the pod. A running agent is ended for a change that is not the Bottle's own only when it is its `turn`.
 #[expect(clippy::too_many_arguments, reason = "each is a part of what is seen")]
 pub fn decide(
@@ -80,7 +89,7 @@ pub fn decide(
     seen: Option<&Pod>,
     config_map: &ConfigMap,
     delivery: Delivery,
-    turn: bool,
+    turn: Turn,
     now: Timestamp,
 ) -> PodPlan {
     let content = content_hash(config_map);
@@ -108,13 +117,13 @@ pub fn decide(
     }
     let wanted = render(bottle, spec, settings);
     // Nobody is interrupted, or the Bottle's own author asked for it.
-    let now_or_never = turn || !agent_runs(seen) || own_change(bottle);
+    let free = !agent_runs(seen) || own_change(bottle);
     let mut plan = PodPlan {
         standing: standing(seen),
         ..PodPlan::default()
     };
     match replace(spec, seen, &wanted) {
-        Some(Replace { why, waits }) if now_or_never || !waits => {
+        Some(Replace { why, waits }) if free || turn.pod || !waits => {
             return PodPlan::only(Action::DeletePod {
                 name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
                 uid: seen.metadata.uid.clone().unwrap_or_default(),
@@ -122,7 +131,7 @@ pub fn decide(
             });
         }
         None if agent_image(seen) == Some(&spec.image) => {}
-        None if now_or_never => {
+        None if free || turn.image => {
             plan.standing = Standing::Moving;
             plan.actions.push(Action::PatchPodImage {
                 image: spec.image.clone(),
