@@ -151,21 +151,17 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
     } = parts;
     let (config, state) = (place.path("run/config"), place.path("run/state"));
     std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
-    let listen = |listener: StdListener| -> io::Result<TcpListener> {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+    let listen = |listener: StdListener| {
+        let set = listener.set_nonblocking(true);
+        set.and_then(|()| TcpListener::from_std(listener))
     };
     let started = |what| move |source| Error::Start { what, source };
     let mut tasks = JoinSet::new();
-
     let setup = egress::Setup {
         snapshots: config_directory::watch(&config)?,
         state: state.clone(),
         resolver: Arc::new(resolver(&record)?),
-        limits: egress::Limits {
-            drain: DRAIN,
-            ..egress::Limits::default()
-        },
+        limits: limits(),
         mark: None,
     };
     let listener = listen(listeners.egress).map_err(started("egress"))?;
@@ -185,10 +181,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
             tls: cred_proxy::Tls::new(None).map_err(cred_proxy::Error::from)?,
         },
         limits: cred_proxy::Limits {
-            serving: egress::Limits {
-                drain: DRAIN,
-                ..egress::Limits::default()
-            },
+            serving: limits(),
             ..cred_proxy::Limits::default()
         },
     };
@@ -246,6 +239,13 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         ));
     }
     Ok(tasks)
+}
+
+fn limits() -> egress::Limits {
+    egress::Limits {
+        drain: DRAIN,
+        ..egress::Limits::default()
+    }
 }
 
 fn resolver(record: &Record) -> Result<egress::Dns, Error> {

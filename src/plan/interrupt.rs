@@ -5,6 +5,7 @@ use super::{
     running::annotation,
     scope::Spec,
     seen::{agent_image, container_status, ended},
+    settings::Settings,
 };
 use crate::{
     api::Bottle,
@@ -19,6 +20,16 @@ pub(super) fn own_change(bottle: &Bottle) -> bool {
         .as_ref()
         .and_then(|status| status.observed_generation);
     observed != bottle.metadata.generation
+}
+
+/// Whether the image comes or goes by a person's decision about a Dockerfile, which is about this very bottle.
+pub(super) fn by_decision(spec: &Spec, seen: &Pod, settings: &Settings) -> bool {
+    let Some(builds) = &settings.builds else {
+        return false;
+    };
+    let below = format!("{}/", builds.registry);
+    let mut images = [Some(&spec.image), agent_image(seen)].into_iter().flatten();
+    images.any(|image| image.starts_with(&below))
 }
 
 /// Where the pod is, if it can stay.

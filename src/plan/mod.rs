@@ -216,9 +216,7 @@ fn effective(
     let effective = fold::fold(&spec.declared, &grants_of(progressed));
     engine::check(spec.engine, &effective.allowlist)?;
     let wanted = effective.image.as_ref().unwrap_or(&spec.image);
-    let gate = work
-        .map(|work| work.gate(wanted, now))
-        .unwrap_or_else(builds::Gate::open);
+    let gate = work.map_or_else(builds::Gate::open, |work| work.gate(wanted, now));
     let stays = owned(bottle, seen.pod)
         .and_then(seen::agent_image)
         .filter(|_| !gate.open);

@@ -2,7 +2,7 @@
 
 use super::{
     Action,
-    interrupt::{Replace, agent_runs, own_change, replace, standing},
+    interrupt::{Replace, agent_runs, by_decision, own_change, replace, standing},
     pod::render,
     roll::{AGAIN, Standing},
     scope::Spec,
@@ -122,7 +122,7 @@ pub fn decide(
             });
         }
         None if agent_image(seen) == Some(&spec.image) => {}
-        None if now_or_never => {
+        None if now_or_never || by_decision(spec, seen, settings) => {
             plan.standing = Standing::Moving;
             plan.actions.push(Action::PatchPodImage {
                 image: spec.image.clone(),

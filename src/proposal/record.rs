@@ -62,10 +62,9 @@ pub(super) fn valid(spec: &ProposalSpec, today: Option<&Today>) -> Fact {
 /// One CamelCase word.
 pub(super) fn unfit_reason(unfit: &Unfit) -> &'static str {
     match unfit {
-        Unfit::Conflict(_) => "Conflict",
+        Unfit::Conflict(_) | Unfit::Dockerfile => "Conflict",
         Unfit::UndeclaredSecret { .. } => "UndeclaredSecret",
         Unfit::SecretHost { .. } => "SecretHost",
-        Unfit::Dockerfile => "Conflict",
         Unfit::NoBuilds => "BuildsNotConfigured",
         Unfit::Base(_) => "BaseNotAllowed",
     }

@@ -26,13 +26,11 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         return Some(given_up);
     }
     match unfit {
-        Unfit::Conflict(_) => Some((Event::Conflict, why("Conflict"))),
+        Unfit::Conflict(_) | Unfit::Dockerfile => Some((Event::Conflict, why("Conflict"))),
         Unfit::UndeclaredSecret { .. } => None,
-        Unfit::SecretHost { .. } if spec.final_file.is_some() => None,
+        Unfit::SecretHost { .. } | Unfit::Base(_) if spec.final_file.is_some() => None,
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
-        Unfit::Dockerfile => Some((Event::Conflict, why("Conflict"))),
         Unfit::NoBuilds => Some((Event::Fail, why("BuildsNotConfigured"))),
-        Unfit::Base(_) if spec.final_file.is_some() => None,
         Unfit::Base(_) => Some((Event::Fail, why("BaseNotAllowed"))),
     }
 }

@@ -86,7 +86,7 @@ impl Layout {
         let [entry] = &index.manifests[..] else {
             return Err(LayoutError::Odd("index.json lists not one image"));
         };
-        let text = self.read(&self.blob(&entry.digest)?)?;
+        let text = self.read(&blob(&entry.digest)?)?;
         let digest = format!("sha256:{}", hex(&Sha256::digest(&text)));
         if digest != entry.digest || entry.media_type != MANIFEST {
             return Err(LayoutError::Odd(
@@ -113,7 +113,7 @@ impl Layout {
         }
         let mut blobs: Vec<String> = Vec::new();
         for one in all() {
-            self.blob(&one.digest)?;
+            blob(&one.digest)?;
             if !blobs.contains(&one.digest) {
                 blobs.push(one.digest.clone());
             }
@@ -128,19 +128,7 @@ impl Layout {
 
     /// A blob, and its length.
     pub fn open(&self, digest: &str) -> Result<(File, u64), LayoutError> {
-        self.plain(&self.blob(digest)?)
-    }
-
-    fn blob(&self, digest: &str) -> Result<String, LayoutError> {
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64
-            || !hex
-                .chars()
-                .all(|one| one.is_ascii_digit() || ('a'..='f').contains(&one))
-        {
-            return Err(LayoutError::Odd("a digest is not sha256 and 64 hex digits"));
-        }
-        Ok(format!("blobs/sha256/{hex}"))
+        self.plain(&blob(digest)?)
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, LayoutError> {
@@ -166,6 +154,19 @@ impl Layout {
         }
         Ok((file, meta.len()))
     }
+}
+
+/// The place of a blob; nothing but hex digits becomes part of a path.
+fn blob(digest: &str) -> Result<String, LayoutError> {
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() != 64
+        || !hex
+            .chars()
+            .all(|one| one.is_ascii_digit() || ('a'..='f').contains(&one))
+    {
+        return Err(LayoutError::Odd("a digest is not sha256 and 64 hex digits"));
+    }
+    Ok(format!("blobs/sha256/{hex}"))
 }
 
 fn failed(what: &str, source: io::Error) -> LayoutError {

@@ -4,9 +4,11 @@
 //! runs here; files are opened by their digest only and never through a link, and a registry takes a blob only when its
 //! content has that digest.
 
+mod credentials;
 mod layout;
 mod options;
 mod registry;
+mod wire;
 
 pub use options::{Options, main};
 

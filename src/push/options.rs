@@ -1,6 +1,6 @@
 //! Flags, and the role around [`super::push`].
 
-use super::{Layout, PushError, Registry, push, registry::Credentials};
+use super::{Layout, PushError, Registry, credentials::Credentials, push, wire::Way};
 use crate::telemetry::chain;
 use crate::{cred_proxy::Tls, egress::Dns};
 use std::path::PathBuf;
@@ -67,7 +67,10 @@ fn set_up(options: &Options) -> Result<Registry, PushError> {
         (&options.registry, &options.repository),
         options.insecure,
         credentials,
-        (tls.http1, Arc::new(dns)),
-        options.mark,
+        Way {
+            tls: tls.http1,
+            dns: Arc::new(dns),
+            mark: options.mark,
+        },
     ))
 }

@@ -1,27 +1,18 @@
 //! The few requests of the OCI distribution protocol that a push needs.
 
+use super::credentials::Credentials;
 use super::layout::LayoutError;
-use crate::egress::{Resolve, mark};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use super::wire::{Body, Way};
 use bytes::Bytes;
 use futures::stream;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, WWW_AUTHENTICATE};
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::Frame;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
+use std::io::Read as _;
 
-/// For an answer; a layer may take long to be taken in.
-const ANSWER: Duration = Duration::from_secs(300);
-const CONNECT: Duration = Duration::from_secs(15);
 /// Of an answer that is read: tokens and errors.
 const BODY_MAX: usize = 64 * 1024;
 const CHUNK: usize = 256 * 1024;
@@ -68,49 +59,14 @@ impl RegistryError {
     }
 }
 
-/// User and password, as the header says them.
-#[derive(Clone)]
-pub struct Credentials(String);
-
-impl Credentials {
-    /// Those for `registry` in a file as docker writes it.
-    pub fn find(text: &str, registry: &str) -> Option<Self> {
-        let file: Value = serde_json::from_str(text).ok()?;
-        let host = registry.split('/').next()?;
-        let auths = file["auths"].as_object()?;
-        let plain = |key: &str| {
-            let bare = key
-                .trim_start_matches("https://")
-                .trim_start_matches("http://")
-                .trim_end_matches('/');
-            bare.to_owned()
-        };
-        let entry = auths.iter().find(|(key, _)| plain(key) == registry);
-        let entry = entry.or_else(|| {
-            auths
-                .iter()
-                .find(|(key, _)| plain(key).split('/').next() == Some(host))
-        })?;
-        if let Some(auth) = entry.1["auth"].as_str().filter(|auth| !auth.is_empty()) {
-            return Some(Self(auth.to_owned()));
-        }
-        let (user, password) = (entry.1["username"].as_str()?, entry.1["password"].as_str()?);
-        Some(Self(STANDARD.encode(format!("{user}:{password}"))))
-    }
-}
-
 /// One repository of a registry.
 pub struct Registry {
     base: String,
     repository: String,
     credentials: Option<Credentials>,
     authorization: Option<String>,
-    tls: Arc<ClientConfig>,
-    dns: Arc<dyn Resolve>,
-    mark: Option<u32>,
+    way: Way,
 }
-
-type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 impl Registry {
     /// `place` is host, port and path, and the repository below it.
@@ -118,8 +74,7 @@ impl Registry {
         (place, repository): (&str, &str),
         insecure: bool,
         credentials: Option<Credentials>,
-        (tls, dns): (Arc<ClientConfig>, Arc<dyn Resolve>),
-        mark: Option<u32>,
+        way: Way,
     ) -> Self {
         let (host, path) = place
             .trim_end_matches('/')
@@ -134,9 +89,7 @@ impl Registry {
             repository,
             credentials,
             authorization: None,
-            tls,
-            dns,
-            mark,
+            way,
         }
     }
 
@@ -255,7 +208,7 @@ impl Registry {
             let request = request
                 .body(body)
                 .map_err(|_| RegistryError::Odd("an address is broken"))?;
-            let answer = self.send(request).await?;
+            let answer = self.way.send(request).await?;
             if answer.status() != StatusCode::UNAUTHORIZED || attempt == 1 {
                 return Ok(answer);
             }
@@ -311,7 +264,7 @@ impl Registry {
         let request = request
             .body(empty().0)
             .map_err(|_| RegistryError::Odd("the realm is broken"))?;
-        let answer = self.send(request).await?;
+        let answer = self.way.send(request).await?;
         if answer.status() != StatusCode::OK {
             return Err(refused("ask for a token", answer).await);
         }
@@ -325,78 +278,7 @@ impl Registry {
         self.authorization = Some(format!("Bearer {token}"));
         Ok(true)
     }
-
-    async fn send(
-        &self,
-        mut request: Request<Body>,
-    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
-        let uri = request.uri().clone();
-        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let away = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
-            host: host.clone(),
-            source,
-        };
-        let path = uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .to_owned();
-        let value = host
-            .parse()
-            .map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
-        request.headers_mut().insert(HOST, value);
-        *request.uri_mut() = path
-            .parse()
-            .map_err(|_| RegistryError::Odd("an address is broken"))?;
-        let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
-        let stream = stream
-            .map_err(|late| away(late.into()))?
-            .map_err(|error| away(error.into()))?;
-        let asked = async {
-            let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(connection);
-            sender.send_request(request).await
-        };
-        let answer = tokio::time::timeout(ANSWER, asked)
-            .await
-            .map_err(|late| away(late.into()))?;
-        answer.map_err(|error| away(error.into()))
-    }
-
-    async fn connect(&self, uri: &Uri) -> io::Result<Box<dyn Wire>> {
-        let other = |text: &str| io::Error::other(text.to_owned());
-        let host = uri.host().ok_or_else(|| other("no host"))?;
-        let secure = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses = match bare.parse() {
-            Ok(ip) => vec![std::net::SocketAddr::new(ip, port)],
-            Err(_) => {
-                let found = self.dns.addresses(bare, port).await;
-                found.map_err(|_| other("the registry's name has no address"))?
-            }
-        };
-        let mut last = other("the registry's name has no address");
-        for address in addresses {
-            match mark::connect(address, self.mark).await {
-                Ok(stream) if secure => {
-                    let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
-                    let stream = TlsConnector::from(self.tls.clone())
-                        .connect(name, stream)
-                        .await?;
-                    return Ok(Box::new(stream));
-                }
-                Ok(stream) => return Ok(Box::new(stream)),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
 }
-
-/// A connection, secure or not.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 fn empty() -> (Body, u64) {
     (

@@ -8,7 +8,7 @@ use crate::{
         eventually,
         rest::{
             accepted,
-            path::{ACCOUNTS, BOTTLES, CONFIG_MAPS, LEASES, PODS, PROPOSALS},
+            path::{ACCOUNTS, BOTTLES, CLASSES, CONFIG_MAPS, LEASES, PODS, PROPOSALS},
         },
     },
 };
@@ -85,6 +85,7 @@ async fn work_out(space: &Space) {
             "spec": {
                 "agent": {"kind": "custom", "image": "none.invalid/none", "command": ["true"]},
                 "proposals": {"retention": "1s"},
+                "class": space.namespace,
             },
         })
     };
@@ -101,8 +102,20 @@ async fn work_out(space: &Space) {
         })
         .await
     };
+    let class = json!({
+        "apiVersion": "bot-bottle.dev/v1alpha1",
+        "kind": "BottleClass",
+        "metadata": {"name": space.namespace},
+        "spec": {},
+    });
+    accepted("a class", admin.create(CLASSES, &class).await);
     let made = accepted("a Bottle", admin.create(BOTTLES, &bottle("demo")).await);
     there(PODS, "demo-bottle").await;
+    eventually("the class counts its bottles", PATIENCE, async || {
+        let stored = admin.get(CLASSES, &space.namespace).await.ok()?;
+        (stored["status"]["bottles"] == 1).then_some(())
+    })
+    .await;
 
     for (name, decision) in [("demo-1", "Approved"), ("demo-2", "Rejected")] {
         let justification = json!(format!("for {name}"));
@@ -167,6 +180,7 @@ async fn work_out(space: &Space) {
         accepted("deleted", admin.delete(BOTTLES, name).await);
     }
     gone(ACCOUNTS, "bottle-supervise").await;
+    accepted("deleted", admin.delete(CLASSES, &space.namespace).await);
 }
 
 /// What the chart's roles give to the operator.

@@ -34,11 +34,12 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 async fn the_operator_has_each_verb_that_it_needs() {
     let space = Space::new().await;
     let operator = space.operator().await.requests;
-    let needed: [(&str, &str, &str, &[&str]); 13] = [
+    let needed: [(&str, &str, &str, &[&str]); 14] = [
         (OURS, "bottles", "", &["get", "list", "watch"]),
         (OURS, "proposals", "", &["list", "watch", "delete"]),
         (OURS, "bottleclasses", "", &["list", "watch"]),
         (OURS, "bottles", "status", &["patch"]),
+        (OURS, "bottleclasses", "status", &["patch"]),
         (OURS, "proposals", "status", &["patch"]),
         (OURS, "bottles", "finalizers", &["update"]),
         (

@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
             let until = seen::ended_at(pod).map(|at| at.saturating_add(LOG_KEPT).unwrap_or(at));
             match until {
                 Some(until) if until > now => {
-                    recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until)))
+                    recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until)));
                 }
                 _ => actions.extend(remove(pod)),
             }
@@ -179,7 +179,7 @@ impl<'a> Work<'a> {
         let Some(pod) = pod.filter(|pod| changes && seen::runs(pod)) else {
             return Gate {
                 open: true,
-                actions: probe.and_then(|probe| remove(probe)).into_iter().collect(),
+                actions: probe.and_then(remove).into_iter().collect(),
                 ..Gate::default()
             };
         };

@@ -34,6 +34,8 @@ fn world() -> World {
     runs(&mut world, "one");
     world.sidecar_enforces();
     world.settle();
+    // A decision about this bottle waits for no other's turn.
+    world.turn = false;
     world
 }
 

@@ -35,7 +35,7 @@ fn an_operator_killed_at_every_step_of_a_build_builds_once_and_replaces_once() {
         "after-apply-config-map",
     ]) {
         let asking = start("");
-        lines.push_str(&format!("RUN busybox touch /step-{number}\n"));
+        lines = format!("{lines}RUN busybox touch /step-{number}\n");
         let file = with(lines.trim_end());
         let call = super::place::ask(&bottle, &file);
         let proposal = bottle.pending();

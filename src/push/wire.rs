@@ -1,0 +1,104 @@
+//! One request on a connection of its own, by sockets whose packets carry the mark.
+
+use super::registry::RegistryError;
+use crate::egress::{Resolve, mark};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+/// For an answer; a layer may take long to be taken in.
+const ANSWER: Duration = Duration::from_secs(300);
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// What is sent.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// How a registry is reached.
+pub struct Way {
+    /// For https.
+    pub tls: Arc<ClientConfig>,
+    /// For its name.
+    pub dns: Arc<dyn Resolve>,
+    /// Of every packet.
+    pub mark: Option<u32>,
+}
+
+impl Way {
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+        let uri = request.uri().clone();
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let away = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::Unreachable {
+            host: host.clone(),
+            source,
+        };
+        let path = uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str)
+            .to_owned();
+        let value = host
+            .parse()
+            .map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
+        request.headers_mut().insert(HOST, value);
+        *request.uri_mut() = path
+            .parse()
+            .map_err(|_| RegistryError::Odd("an address is broken"))?;
+        let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
+        let stream = stream
+            .map_err(|late| away(late.into()))?
+            .map_err(|error| away(error.into()))?;
+        let asked = async {
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        };
+        let answer = tokio::time::timeout(ANSWER, asked)
+            .await
+            .map_err(|late| away(late.into()))?;
+        answer.map_err(|error| away(error.into()))
+    }
+
+    async fn connect(&self, uri: &Uri) -> io::Result<Box<dyn Wire>> {
+        let other = |text: &str| io::Error::other(text.to_owned());
+        let host = uri.host().ok_or_else(|| other("no host"))?;
+        let secure = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = if let Ok(ip) = bare.parse() {
+            vec![std::net::SocketAddr::new(ip, port)]
+        } else {
+            let found = self.dns.addresses(bare, port).await;
+            found.map_err(|_| other("the registry's name has no address"))?
+        };
+        let mut last = other("the registry's name has no address");
+        for address in addresses {
+            match mark::connect(address, self.mark).await {
+                Ok(stream) if secure => {
+                    let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
+                    let stream = TlsConnector::from(self.tls.clone())
+                        .connect(name, stream)
+                        .await?;
+                    return Ok(Box::new(stream));
+                }
+                Ok(stream) => return Ok(Box::new(stream)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// A connection, secure or not.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
