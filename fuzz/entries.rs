@@ -248,8 +248,16 @@ fn halves(bytes: &[u8]) -> Option<(&str, &str)> {
     Some(text.split_once("\n====\n").unwrap_or(("", text)))
 }
 
+/// The response's fields. An id may be a number that no float holds: then it is null here.
 fn answered(id: Option<&RawValue>, outcome: &Result<Value, rpc::RpcError>) -> Value {
-    serde_json::from_str(&rpc::response(id, outcome)).expect("a response is JSON")
+    let text = rpc::response(id, outcome);
+    let fields: HashMap<String, &RawValue> =
+        serde_json::from_str(&text).expect("a response is JSON");
+    let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or(Value::Null);
+    fields
+        .into_iter()
+        .map(|(name, raw)| (name, read(raw)))
+        .collect()
 }
 
 /// The id of a response as it is written.
