@@ -128,13 +128,13 @@ pub(super) fn tolerate(result: Result<(), Broken>) -> Result<(), Option<Cause>> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
     /// Two ends of one connection.
-    async fn pair() -> (TcpStream, TcpStream) {
+    pub async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());

@@ -1,10 +1,11 @@
 //! Bulk, moved inside the kernel: from socket to pipe to socket, without a copy into this program.
 
 use super::copy::Broken;
+use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -70,31 +71,19 @@ impl Drop for Pipe {
     }
 }
 
-fn step(
-    from: impl std::os::fd::AsFd,
-    to: impl std::os::fd::AsFd,
-    count: usize,
-) -> io::Result<usize> {
+fn step(from: impl AsFd, to: impl AsFd, count: usize) -> io::Result<usize> {
     let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-    match splice(from, None, to, None, count, flags) {
-        Err(rustix::io::Errno::INTR) => Err(ErrorKind::WouldBlock.into()),
-        other => other.map_err(io::Error::from),
-    }
+    // At once again: to say "not ready" here would wait for an event that has been.
+    Ok(retry_on_intr(|| {
+        splice(&from, None, &to, None, count, flags)
+    })?)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::copy::tests::pair;
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    /// Two ends of one connection.
-    async fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
-        (near.unwrap(), far.unwrap().0)
-    }
 
     #[tokio::test]
     async fn everything_arrives_in_its_order_however_slow_the_reader() {
