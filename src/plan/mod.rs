@@ -38,7 +38,6 @@ use crate::{
         limits::Room,
         notice::Notice,
         progress::{self, Grant, Progress},
-        today::Today,
     },
 };
 use jiff::Timestamp;
@@ -79,7 +78,6 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let mut room = Room::of(&proposals, now);
     let spec = scope::validate(bottle, seen.class, seen.settings);
     let stored = owned(bottle, seen.config_map);
-    let kept = stored.and_then(kept::read);
     let declared = spec.as_ref().map(|spec| &spec.declared).ok();
     let work = spec
         .as_ref()
@@ -105,10 +103,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
         Err(problem) => {
-            let stored = stored.zip(kept.as_ref());
-            let kept = stored.and_then(|(config_map, declared)| {
-                still_effective(bottle, declared, config_map, seen, &progressed, told, now).ok()
-            });
+            let kept = stored
+                .and_then(|stored| still_effective(bottle, stored, seen, &progressed, told, now));
             (kept, Some(problem))
         }
     };
@@ -264,21 +260,20 @@ fn effective(
 }
 
 /// The config of a Bottle that is not valid now: what it last declared, with the grants of today. Its pod stays as it
-/// is.
+/// is. None where that can't be told.
 fn still_effective(
     bottle: &Bottle,
-    declared: &Today,
     stored: &ConfigMap,
     seen: Observed<'_>,
     progressed: &[Progress],
     decisions: Decisions,
     now: Timestamp,
-) -> Result<EffectivePlan, Problem> {
-    let effective = fold::fold(declared, &grants_of(progressed));
+) -> Option<EffectivePlan> {
+    let effective = fold::fold(&kept::read(stored)?, &grants_of(progressed));
     let told = decisions.clone();
-    let (config_map, files) = kept::config_map(bottle, stored, &effective, decisions)?;
+    let (config_map, files) = kept::config_map(bottle, stored, &effective, decisions).ok()?;
     let delivery = delivery(bottle, Some(stored), &config_map, &told);
-    Ok(EffectivePlan {
+    Some(EffectivePlan {
         pod: running::deliver(owned(bottle, seen.pod), &config_map, delivery, now),
         config_map_action: (!same_config_map(stored, &config_map))
             .then(|| Action::ApplyConfigMap(Box::new(config_map))),

@@ -5,7 +5,7 @@ use crate::api::Proposal;
 use crate::{
     config::decisions::{Decisions, Limits},
     names,
-    proposal::progress::{Progress, unanswered},
+    proposal::{answering::unanswered, progress::Progress},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;

@@ -1,5 +1,6 @@
 //! CORE: a proposal's life. [`step`] is the whole table; [`review`] reads the files; [`progress`] drives one proposal.
 
+pub mod answering;
 pub mod build;
 pub mod change;
 pub mod condition;

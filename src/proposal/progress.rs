@@ -1,7 +1,9 @@
 //! One proposal's next state, from what is stored and what the sidecars report.
 
 use super::{
-    Event, State, build,
+    Event, State,
+    answering::{answered, owed},
+    build,
     change::Change,
     condition::{self, FALSE, TRUE, UNKNOWN},
     notice::{Facts, Notice, Why},
@@ -9,8 +11,8 @@ use super::{
     review, step, unfit,
 };
 use crate::{
-    api::{Build, BuildStage, Decision, Proposal, ProposalStatus, Tool},
-    config::decisions::{Answer, Decided},
+    api::{Build, BuildStage, Decision, Proposal, ProposalStatus},
+    config::decisions::Decided,
     names,
 };
 use jiff::Timestamp;
@@ -315,45 +317,6 @@ fn invalid_final_file(
     }
 }
 
-fn answered(proposal: &Proposal, status: &mut ProposalStatus, state: State, now: Timestamp) {
-    if matches!(state, State::New | State::Pending) {
-        return;
-    }
-    let now = condition::whole_seconds(now);
-    if unanswered(proposal).is_none() {
-        condition::set(
-            &mut status.conditions,
-            "Answered",
-            TRUE,
-            "Answered",
-            "the agent has the answer",
-            now,
-        );
-    } else {
-        let message =
-            "the agent gets the answer when it asks again, or at once when its call still waits";
-        condition::set(
-            &mut status.conditions,
-            "Answered",
-            FALSE,
-            "Waiting",
-            message,
-            now,
-        );
-    }
-}
-
-/// The question that still has to be answered; a Proposal begins with the first one.
-pub fn unanswered(proposal: &Proposal) -> Option<i64> {
-    let sidecar = proposal
-        .status
-        .as_ref()
-        .and_then(|status| status.sidecar.clone())
-        .unwrap_or_default();
-    let asked = sidecar.asked.unwrap_or(1);
-    (sidecar.answered.unwrap_or(0) < asked).then_some(asked)
-}
-
 fn granted(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<Grant> {
     if !state.granted() {
         return None;
@@ -362,50 +325,5 @@ fn granted(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option
         sequence: status.applied_sequence?,
         change: review::grant(&proposal.spec).ok()?,
         build: status.build.clone(),
-    })
-}
-
-/// The answer that `decisions.json` carries until the sidecar says that it was given.
-fn owed(proposal: &Proposal, status: &ProposalStatus, state: State) -> Option<Decided> {
-    let asked = unanswered(proposal)?;
-    let spec = &proposal.spec;
-    let message = status.message.clone().unwrap_or_default();
-    let with_notes = |message: String| {
-        if spec.notes.is_empty() {
-            message
-        } else {
-            format!("{message}: {}", spec.notes)
-        }
-    };
-    let (answer, notes, final_file) = match state {
-        State::New | State::Pending | State::Orphaned => return None,
-        // An image is in force when the agent runs in it.
-        State::Applying
-            if spec.tool == Tool::CapabilityBlock
-                && status
-                    .build
-                    .as_ref()
-                    .is_none_or(|build| build.stage != BuildStage::Running) =>
-        {
-            return None;
-        }
-        State::Applying | State::Enforced if review::modified(spec) => (
-            Answer::Modified,
-            spec.notes.clone(),
-            spec.final_file.clone(),
-        ),
-        State::Applying | State::Enforced => (Answer::Approved, spec.notes.clone(), None),
-        State::Rejected => (Answer::Rejected, spec.notes.clone(), None),
-        State::Conflicted | State::Failed | State::Expired | State::Revoked => {
-            (Answer::Rejected, with_notes(message), None)
-        }
-    };
-    Some(Decided {
-        proposal: proposal.name_any(),
-        uid: proposal.uid().unwrap_or_default(),
-        asked,
-        status: answer,
-        notes,
-        final_file,
     })
 }
