@@ -2,7 +2,7 @@
 
 use super::call::{Desk, Settings};
 use super::connections::Limits;
-use super::feed::{self, Hashes, Sources};
+use super::feed::{self, Sources};
 use super::options::{Error, Options, Sidecar};
 use super::remarks::Remarks;
 use super::report::BottleStatus;
@@ -11,7 +11,6 @@ use super::store::queue::{self, Queue};
 use super::told::Told;
 use super::view::View;
 use super::{State, Waits, server};
-use crate::api::Denial;
 use crate::names::{container, port};
 use crate::{config_directory, pipelock, signals};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,65 +23,34 @@ use tokio::sync::watch;
 /// In queue mode the config is written before the decision, by programs or by hand.
 const QUEUE_GRACE: Duration = Duration::from_secs(3);
 
-/// Reports to the Bottle and watches; the part that both roles have in a cluster.
-struct Watched {
-    view: watch::Receiver<Arc<View>>,
-    hashes: watch::Receiver<Hashes>,
-    denials: watch::Receiver<Vec<Denial>>,
-    remarks: Remarks,
-    enforcers: Vec<String>,
-}
-
-impl Watched {
-    fn start(sidecar: &Sidecar) -> Result<Self, Error> {
-        let enforcers = sidecar.enforcers(&[container::EGRESS]);
-        let hashes = config_directory::watch_state(&sidecar.state)?;
-        let config = config_directory::watch(&sidecar.config)?;
-        let view = feed::start(Sources {
-            config: Some(config.clone()),
-            hashes: Some(hashes.clone()),
-            queue: None,
-            enforcers: enforcers.clone(),
-        });
-        feed::report_own_hash(sidecar.state.clone(), view.clone());
-        if let Some(directory) = &sidecar.pipelock {
-            tokio::spawn(pipelock::run(pipelock::Setup {
-                snapshots: config.clone(),
-                state: sidecar.state.clone(),
-                directory: directory.clone(),
-                proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, port::EGRESS)),
-            }));
-        }
-        Ok(Self {
-            view,
-            hashes,
-            denials: config_directory::watch_denials(&sidecar.state)?,
-            remarks: Remarks::open(&sidecar.state),
-            enforcers,
-        })
+/// Watches what is reported to the Bottle; `said`: what `seal` says about the agent's settings.
+fn watched(sidecar: &Sidecar, said: watch::Receiver<Option<Vec<String>>>) -> Result<Told, Error> {
+    let enforcers = sidecar.enforcers(&[container::EGRESS]);
+    let hashes = config_directory::watch_state(&sidecar.state)?;
+    let config = config_directory::watch(&sidecar.config)?;
+    let view = feed::start(Sources {
+        config: Some(config.clone()),
+        hashes: Some(hashes.clone()),
+        queue: None,
+        enforcers: enforcers.clone(),
+    });
+    feed::report_own_hash(sidecar.state.clone(), view.clone());
+    if let Some(directory) = &sidecar.pipelock {
+        tokio::spawn(pipelock::run(pipelock::Setup {
+            snapshots: config.clone(),
+            state: sidecar.state.clone(),
+            directory: directory.clone(),
+            proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, port::EGRESS)),
+        }));
     }
-}
-
-impl Watched {
-    /// `said`: what `seal` says about the agent's settings.
-    async fn report(self, status: &impl BottleStatus, said: watch::Receiver<Option<Vec<String>>>) {
-        let Self {
-            view,
-            hashes,
-            denials,
-            remarks,
-            enforcers,
-        } = self;
-        let told = Told {
-            view,
-            hashes,
-            enforcers,
-            denials,
-            remarks,
-            said,
-        };
-        told.tell(status).await;
-    }
+    Ok(Told {
+        view,
+        hashes,
+        denials: config_directory::watch_denials(&sidecar.state)?,
+        remarks: Remarks::open(&sidecar.state),
+        enforcers,
+        said,
+    })
 }
 
 /// `supervise mcp`. Runs until SIGTERM (exit code 143) or SIGINT (130).
@@ -121,13 +89,12 @@ async fn with_objects(
     bottle: String,
     store: impl Store + BottleStatus,
 ) -> Result<ExitCode, Error> {
-    let watched = Watched::start(&options.sidecar)?;
+    let remarks = watch::Sender::new(None);
+    let told = watched(&options.sidecar, remarks.subscribe())?;
     let store = Arc::new(store);
     let reporter = Arc::clone(&store);
-    let (view, refused) = (watched.view.clone(), watched.denials.clone());
-    let remarks = watch::Sender::new(None);
-    let said = remarks.subscribe();
-    tokio::spawn(async move { watched.report(&*reporter, said).await });
+    let (view, refused) = (told.view.clone(), told.denials.clone());
+    tokio::spawn(async move { told.tell(&*reporter).await });
     let bottle_uid = options.sidecar.bottle_uid.clone().unwrap_or_default();
     let settings = Settings {
         bottle,
@@ -149,13 +116,13 @@ pub async fn report(sidecar: Sidecar) -> Result<ExitCode, Error> {
 }
 
 async fn report_to(sidecar: &Sidecar, status: &impl BottleStatus) -> Result<ExitCode, Error> {
-    let watched = Watched::start(sidecar)?;
-    let ended = signals::ended().map_err(Error::Signals)?;
     // Without a server nobody can say anything.
     let (_says, nobody) = watch::channel(None);
+    let told = watched(sidecar, nobody)?;
+    let ended = signals::ended().map_err(Error::Signals)?;
     let mut code = 143;
     tokio::select! {
-        () = watched.report(status, nobody) => {}
+        () = told.tell(status) => {}
         signal = ended => code = signal,
     }
     Ok(ExitCode::from(code))
