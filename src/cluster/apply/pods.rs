@@ -28,6 +28,11 @@ impl Target<'_> {
     pub(super) async fn delete_pod(&self, name: &str, uid: String, why: &str) -> Result<(), Error> {
         tracing::info!(pod = name, why, "ending the pod");
         self.context.visible.forget("Pod", &self.namespace, name);
+        self.remove_pod(name, uid).await
+    }
+
+    /// A pod that is gone, or another one by now, is no longer ours to end.
+    async fn remove_pod(&self, name: &str, uid: String) -> Result<(), Error> {
         match self
             .pods()
             .delete(name, &only(uid))
@@ -55,15 +60,7 @@ impl Target<'_> {
     }
 
     pub(super) async fn delete_helper(&self, name: &str, uid: String) -> Result<(), Error> {
-        match self
-            .pods()
-            .delete(name, &only(uid))
-            .await
-            .map_err(Error::api("delete Pod", name))
-        {
-            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
-            other => other.map(drop),
-        }
+        self.remove_pod(name, uid).await
     }
 
     pub(super) async fn patch_image(&self, image: &str) -> Result<(), Error> {

@@ -27,17 +27,19 @@ fn labelled(id: &str) -> HashMap<String, Vec<String>> {
     .into()
 }
 
-/// Whether every container of this very pod runs.
-pub(super) async fn runs(daemon: &Daemon, id: &str, pod_uid: &str) -> Result<bool, DockerError> {
+/// Every container of the place, those that have ended too.
+async fn containers(daemon: &Daemon, id: &str) -> Result<Vec<ContainerSummary>, DockerError> {
     let options = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&labelled(id))
         .build();
-    let found = daemon
-        .docker
-        .list_containers(Some(options))
-        .await
-        .map_err(DockerError::asked("list containers"))?;
+    let found = daemon.docker.list_containers(Some(options)).await;
+    found.map_err(DockerError::asked("list containers"))
+}
+
+/// Whether every container of this very pod runs.
+pub(super) async fn runs(daemon: &Daemon, id: &str, pod_uid: &str) -> Result<bool, DockerError> {
+    let found = containers(daemon, id).await?;
     let running = found
         .iter()
         .filter(|one| one.state == Some(ContainerSummaryStateEnum::RUNNING))
@@ -50,15 +52,7 @@ pub(super) async fn runs(daemon: &Daemon, id: &str, pod_uid: &str) -> Result<boo
 
 /// Removes every container of the place, and its volumes: those in memory, or all of them.
 pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), DockerError> {
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&labelled(id))
-        .build();
-    let found = daemon
-        .docker
-        .list_containers(Some(options))
-        .await
-        .map_err(DockerError::asked("list containers"))?;
+    let found = containers(daemon, id).await?;
     // Those that have joined the network first: Podman removes nothing on which others depend.
     let is_holder = |one: &&ContainerSummary| {
         let labels = one.labels.as_ref();
