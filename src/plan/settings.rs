@@ -49,6 +49,9 @@ pub struct Builds {
     pub push_secret: String,
     /// The same with which bases and built images are pulled.
     pub pull_secret: String,
+    /// ConfigMap in the bottle's namespace whose key `ca.crt` holds certificates that registries are trusted by, besides
+    /// the web's own.
+    pub ca_bundle: String,
     /// Images that may be built on, or beginnings of their names.
     pub bases: Vec<String>,
     /// Seconds for one build, pull and push included.
@@ -71,6 +74,7 @@ impl Default for Builds {
             pull_policy: text("IfNotPresent"),
             push_secret: String::new(),
             pull_secret: String::new(),
+            ca_bundle: String::new(),
             bases: Vec::new(),
             timeout_seconds: 900,
             cpu: text("2"),

@@ -54,9 +54,18 @@ impl Way {
             .parse()
             .map_err(|_| RegistryError::Odd("an address is broken"))?;
         let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
-        let stream = stream
-            .map_err(|late| away(late.into()))?
-            .map_err(|error| away(error.into()))?;
+        let stream = stream.map_err(|late| away(late.into()))?;
+        let stream = stream.map_err(|error| {
+            if is_distrust(&error) {
+                let host = host.clone();
+                RegistryError::Distrusted {
+                    host,
+                    source: error,
+                }
+            } else {
+                away(error.into())
+            }
+        })?;
         let asked = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -97,6 +106,13 @@ impl Way {
         }
         Err(last)
     }
+}
+
+/// Whether TLS went as far as a certificate, and that is not to be trusted: waiting won't help.
+fn is_distrust(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// A connection, secure or not.

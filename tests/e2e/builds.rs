@@ -3,4 +3,5 @@
 mod hostile;
 mod kill;
 mod place;
+mod registry;
 mod road;

@@ -2,7 +2,7 @@
 
 use super::{super::seen::agent_image, Builds};
 use crate::{
-    names::container,
+    names::{container, exit},
     proposal::build::{Agent, Built, Failure},
 };
 use jiff::Timestamp;
@@ -111,11 +111,23 @@ fn why(pod: &Pod, builds: &Builds) -> Failure {
             &format!("it ended with {}", end.exit_code),
             Some(end),
         ),
-        container::PUSH => again(failure(
-            "PushFailed",
-            "the image was built and could not be pushed",
-            Some(end),
-        )),
+        container::PUSH => match u8::try_from(end.exit_code) {
+            Ok(exit::REFUSED) => failure(
+                "PushRefused",
+                "the image was built, and the registry would not take it",
+                Some(end),
+            ),
+            Ok(exit::AWAY) => again(failure(
+                "PushFailed",
+                "the image was built, and the registry was away",
+                Some(end),
+            )),
+            _ => failure(
+                "PushFailed",
+                "the image was built and could not be pushed",
+                Some(end),
+            ),
+        },
         container::LOCK => failure(
             "BuildLockFailed",
             "the build's lock could not be laid",
