@@ -5,6 +5,7 @@ use super::place::{
 };
 use crate::kill::{Operator, Stopped, operators_kubeconfig};
 use crate::support::{Namespace, state};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::path::PathBuf;
 use tempfile::NamedTempFile;
 
@@ -31,8 +32,9 @@ fn operator(kubeconfig: &PathBuf, registry: &str, insecure: bool) -> (Operator, 
 /// A Secret as `kubectl create secret docker-registry` makes it.
 fn login(namespace: &Namespace, name: &str, password: &str) {
     let registry = at("registry-tls");
-    let config =
-        serde_json::json!({"auths": {registry: {"username": "bottle", "password": password}}});
+    let auth = STANDARD.encode(format!("bottle:{password}"));
+    let login = serde_json::json!({"username": "bottle", "password": password, "auth": auth});
+    let config = serde_json::json!({"auths": {registry: login}});
     let secret = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Secret",
