@@ -12,6 +12,17 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 const LOG_LINES: usize = 20;
 const LOG_WIDTH: usize = 200;
 
+/// Reasons of a pod that its node ended for the node's own sake.
+const TAKEN_AWAY: [&str; 5] = [
+    "Terminated",
+    "NodeShutdown",
+    "Shutdown",
+    "NodeLost",
+    "Preempting",
+];
+/// Reasons of a container's end that is only guessed.
+const NOBODY_KNOWS: [&str; 2] = ["Unknown", "ContainerStatusUnknown"];
+
 /// What the pod that builds shows.
 pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Built {
     let Some(pod) = pod else {
@@ -86,17 +97,28 @@ fn why(pod: &Pod, builds: &Builds) -> Failure {
             None,
         );
     }
+    // The node shut down, or gave the place to a pod of its own.
+    if let Some(word) = whole.filter(|word| TAKEN_AWAY.contains(word)) {
+        return lost(&format!("the node ended it ({word}): {message}"));
+    }
     let mut ended =
         statuses(pod).filter_map(|status| Some((status.name.as_str(), terminated(status)?)));
     let Some((name, end)) =
         ended.find(|(name, end)| end.exit_code != 0 && *name != container::EGRESS)
     else {
-        let text = format!(
+        return lost(&format!(
             "the node that built it went away ({})",
             whole.unwrap_or("no reason")
-        );
-        return again(failure("BuildLost", &text, None));
+        ));
     };
+    // How a node that was restarted tells of a container that it can't find any more: no word of the container's own.
+    if let Some(word) = end
+        .reason
+        .as_deref()
+        .filter(|word| NOBODY_KNOWS.contains(word))
+    {
+        return lost(&format!("the node that built it was restarted ({word})"));
+    }
     let killed = end.reason.as_deref() == Some("OOMKilled");
     match name {
         container::BUILD if killed => {
@@ -152,6 +174,10 @@ fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminat
         log,
         again: false,
     }
+}
+
+fn lost(text: &str) -> Failure {
+    again(failure("BuildLost", text, None))
 }
 
 fn again(failure: Failure) -> Failure {

@@ -365,6 +365,34 @@ fn a_build_whose_pod_is_taken_away_begins_again() {
 }
 
 #[test]
+fn a_build_that_its_node_ended_begins_again() {
+    let lost = |of_pod: Option<&str>, of_container: &str| {
+        let mut world = approved();
+        helper_ends(&mut world, names::ROLE_BUILD, container::BUILD, 255, "");
+        let mut pod = (*helper(&world, names::ROLE_BUILD).unwrap()).clone();
+        let status = pod.status.as_mut().unwrap();
+        status.reason = of_pod.map(str::to_owned);
+        let state = status.container_statuses.as_mut().unwrap()[0]
+            .state
+            .as_mut();
+        state.unwrap().terminated.as_mut().unwrap().reason = Some(of_container.into());
+        world.helpers = vec![Arc::new(pod)];
+        world.settle();
+        let build = world.proposal(ASKED).status.clone().unwrap().build.unwrap();
+        (world.phase(ASKED), build.retries)
+    };
+    for (of_pod, of_container) in [
+        (None, "Unknown"),
+        (None, "ContainerStatusUnknown"),
+        (Some("Terminated"), "Error"),
+        (Some("Preempting"), "Error"),
+    ] {
+        assert_eq!(lost(of_pod, of_container), ("Applying".into(), 1));
+    }
+    assert_eq!(lost(None, "Error"), ("Failed".into(), 0));
+}
+
+#[test]
 fn an_image_without_the_agents_command_is_never_run() {
     let mut world = approved();
     built(&mut world);
