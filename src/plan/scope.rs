@@ -174,6 +174,7 @@ pub fn validate(
             secrets: credentials.secrets,
             dockerfile: in_force,
             bases,
+            runtime: settings.runtime,
         },
         egress: egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,

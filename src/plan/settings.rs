@@ -18,6 +18,8 @@ pub struct Settings {
     pub pipelock: Option<Pipelock>,
     /// Where images are built and pushed to; none: no approval of a Dockerfile can be carried out.
     pub builds: Option<Builds>,
+    /// The runtime, where the bottle is one of this machine; none: a cluster.
+    pub runtime: Option<&'static str>,
     /// Images of agents whose Bottle and class name none, by kind.
     pub images: BTreeMap<AgentKind, String>,
     /// The outermost scope, below every class.
