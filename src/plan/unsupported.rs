@@ -7,7 +7,10 @@ use crate::api::{BottleSpec, Rollout};
 pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
     let workspace = spec.workspace.clone().unwrap_or_default();
     first([
-        (spec.dockerfile.is_some(), "spec.dockerfile"),
+        (
+            spec.dockerfile.is_some() && spec.agent.image.is_none(),
+            "spec.dockerfile without spec.agent.image, the image that was built from it,",
+        ),
         (workspace.size.is_some(), "spec.workspace.size"),
         (
             workspace.storage_class_name.is_some(),
