@@ -180,6 +180,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         images: arguments.agent_images.into_iter().collect(),
         builds: read::<Builds>(arguments.builds.as_deref())?
             .filter(|builds| !builds.registry.is_empty() && !builds.image.is_empty()),
+        volumes_stay: false,
         builtin: read(arguments.builtin.as_deref())?.unwrap_or_default(),
     };
     let metrics = Arc::new(Metrics::default());

@@ -8,7 +8,7 @@ use crate::{
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
 };
@@ -38,6 +38,7 @@ pub struct Caches {
     pub classes: Store<DeserializeGuard<BottleClass>>,
     pub pods: Store<Pod>,
     pub config_maps: Store<ConfigMap>,
+    pub claims: Store<PersistentVolumeClaim>,
     pub service_accounts: Store<ServiceAccount>,
     pub role_bindings: Store<RoleBinding>,
     pub network_policies: Store<NetworkPolicy>,
@@ -50,6 +51,7 @@ pub struct Feeds {
     pub classes: Changes<DeserializeGuard<BottleClass>>,
     pub pods: Changes<Pod>,
     pub config_maps: Changes<ConfigMap>,
+    pub claims: Changes<PersistentVolumeClaim>,
     pub service_accounts: Changes<ServiceAccount>,
     pub role_bindings: Changes<RoleBinding>,
     pub network_policies: Changes<NetworkPolicy>,
@@ -80,6 +82,7 @@ impl Caches {
         let (classes, class_changes) = cached(Api::all(client.clone()), all);
         let (pods, pod_changes) = of_scope(client, scope, &ours);
         let (config_maps, config_map_changes) = of_scope(client, scope, &ours);
+        let (claims, claim_changes) = of_scope(client, scope, &ours);
         let (service_accounts, service_account_changes) = of_scope(client, scope, &ours);
         let (role_bindings, role_binding_changes) = of_scope(client, scope, &ours);
         let (network_policies, network_policy_changes) = of_scope(client, scope, &ours);
@@ -88,6 +91,7 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
@@ -98,6 +102,7 @@ impl Caches {
             classes: class_changes,
             pods: pod_changes,
             config_maps: config_map_changes,
+            claims: claim_changes,
             service_accounts: service_account_changes,
             role_bindings: role_binding_changes,
             network_policies: network_policy_changes,
@@ -112,6 +117,7 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
@@ -126,6 +132,8 @@ impl Caches {
         wait.await.map_err(kind("Pods"))?;
         let wait = config_maps.wait_until_ready();
         wait.await.map_err(kind("ConfigMaps"))?;
+        let wait = claims.wait_until_ready();
+        wait.await.map_err(kind("PersistentVolumeClaims"))?;
         let wait = service_accounts.wait_until_ready();
         wait.await.map_err(kind("ServiceAccounts"))?;
         let wait = role_bindings.wait_until_ready();
@@ -160,6 +168,11 @@ impl Caches {
     /// The pod of that name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.pods.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The images that were built in a namespace and have run, by the name of the pod that built them.

@@ -55,6 +55,7 @@ pub fn settings(record: &Record) -> Settings {
         pipelock: None,
         builds: None,
         images: std::collections::BTreeMap::new(),
+        volumes_stay: true,
         builtin,
     }
 }
@@ -137,6 +138,7 @@ impl Keeper<'_> {
                 proposals: &proposals,
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
+                claim: None,
                 settings,
                 builds: crate::plan::builds::Around::default(),
                 turn: true,

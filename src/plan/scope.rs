@@ -1,20 +1,29 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported};
+use super::{
+    engine,
+    problem::Problem,
+    roll::PERCENT,
+    routes,
+    settings::Settings,
+    unsupported,
+    workspace::{Claim, Made},
+};
 use crate::{
     agents,
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
-        PodTemplate, Proposals, Resources, Secret, Skill,
+        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, Git, OperatingMode,
+        PodTemplate, Proposals, Resources, Rollout, Secret, Skill, Workspace,
     },
     config::{allowlist::Allowlist, egress},
     names,
     proposal::{
         images::Bases,
-        lifetimes::{InvalidLifetime, Lifetimes},
+        lifetimes::{self, InvalidLifetime, Lifetimes},
         today::Today,
     },
 };
+use jiff::SignedDuration;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
@@ -57,6 +66,18 @@ pub struct Spec {
     pub suspended: bool,
     /// Mount path of the workspace.
     pub workspace_path: String,
+    /// The claim for workspace and HOME.
+    pub claim: Option<Claim>,
+    /// Whether they may be lost with the pod.
+    pub accept_loss: bool,
+    /// What is cloned into the workspace.
+    pub git: Option<Git>,
+    /// Whether a config is brought by a new pod.
+    pub roll: bool,
+    /// With `roll`: what the pod is made for; none before it is known.
+    pub made: Option<Made>,
+    /// How long the Bottle is kept after its agent's end.
+    pub ttl_after_finished: Option<SignedDuration>,
     /// Pull secrets.
     pub image_pull_secrets: Vec<String>,
     /// RuntimeClass.
@@ -108,11 +129,10 @@ pub fn validate(
         .filter(|image| !image.trim().is_empty())
         .or_else(|| settings.images.get(&kind).cloned())
         .ok_or(Problem::NoImage(kind))?;
-    let workspace_path = bottle
-        .spec
-        .workspace
-        .as_ref()
-        .and_then(|workspace| workspace.mount_path.clone())
+    let workspace = merged.workspace.clone().unwrap_or_default();
+    let workspace_path = workspace
+        .mount_path
+        .clone()
         .unwrap_or_else(|| names::path::WORKSPACE.to_owned());
     check_path("spec.workspace.mountPath", &workspace_path)?;
     let working_dir = agent
@@ -137,6 +157,20 @@ pub fn validate(
         kind,
         fragments: &rendered.fragments,
     })?;
+    let claim = workspace.size.as_ref().map(|size| Claim {
+        size: size.clone(),
+        class: workspace.storage_class_name.clone(),
+    });
+    if claim.is_none() && workspace.storage_class_name.is_some() {
+        return Err(Problem::ClassWithoutSize);
+    }
+    let accept_loss = workspace.accept_loss == Some(true);
+    let roll = bottle.spec.rollout == Some(Rollout::Roll);
+    if roll && claim.is_none() && !accept_loss && !settings.volumes_stay {
+        return Err(Problem::RollLosesWork);
+    }
+    let ttl = bottle.spec.ttl_after_finished.as_deref();
+    let ttl = lifetimes::read("spec.ttlAfterFinished", ttl).map_err(Problem::Lifetime)?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
     let dockerfile = format!("FROM {image}\n");
@@ -172,6 +206,12 @@ pub fn validate(
         ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
+        claim,
+        accept_loss,
+        git: workspace.git,
+        roll,
+        made: None,
+        ttl_after_finished: ttl,
         image_pull_secrets: merged
             .image_pull_secrets
             .iter()
@@ -245,6 +285,16 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
             ca_bundle: over.egress.ca_bundle.or(base.egress.ca_bundle),
             parent_proxy: over.egress.parent_proxy.or(base.egress.parent_proxy),
         },
+        workspace: match (base.workspace, over.workspace) {
+            (Some(base), Some(over)) => Some(Workspace {
+                size: over.size.or(base.size),
+                storage_class_name: over.storage_class_name.or(base.storage_class_name),
+                accept_loss: over.accept_loss.or(base.accept_loss),
+                mount_path: over.mount_path.or(base.mount_path),
+                git: over.git.or(base.git),
+            }),
+            (base, over) => over.or(base),
+        },
         proposals: match (base.proposals, over.proposals) {
             (Some(base), Some(over)) => Some(Proposals {
                 pending_ttl: over.pending_ttl.or(base.pending_ttl),
@@ -269,6 +319,7 @@ pub fn own(spec: &BottleSpec) -> BottleClassSpec {
         marketplaces: spec.marketplaces.clone(),
         allowlist: spec.allowlist.clone(),
         egress: spec.egress.clone(),
+        workspace: spec.workspace.clone(),
         proposals: spec.proposals.clone(),
         image_pull_secrets: spec.image_pull_secrets.clone(),
         runtime_class_name: spec.runtime_class_name.clone(),

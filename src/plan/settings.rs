@@ -20,6 +20,8 @@ pub struct Settings {
     pub builds: Option<Builds>,
     /// Images of agents whose Bottle and class name none, by kind.
     pub images: BTreeMap<AgentKind, String>,
+    /// Whether workspace and HOME outlive the pod without a claim, as where a pod is containers of this machine.
+    pub volumes_stay: bool,
     /// The outermost scope, below every class.
     pub builtin: BottleClassSpec,
 }

@@ -1,0 +1,190 @@
+//! What workspace and HOME live in, and what replacing the pod would cost the agent.
+
+use super::{
+    metadata::{labels, owner},
+    running::annotation,
+    scope::Spec,
+    seen::container_status,
+    settings::Settings,
+    volumes,
+};
+use crate::{api::Bottle, names};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta};
+use kube::ResourceExt as _;
+
+/// What a claim was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its size.
+    pub size: String,
+    /// Its storage class; none: the cluster's default one.
+    pub class: Option<String>,
+}
+
+impl Claim {
+    /// One that is there. It stays in use when the Bottle asks for none any more: its content is the agent's work.
+    pub fn of(claim: &PersistentVolumeClaim) -> Self {
+        let text = claim.annotations().get(names::ANNOTATION_WORKSPACE);
+        let (size, class) = text
+            .and_then(|text| text.split_once(' '))
+            .unwrap_or_default();
+        Self {
+            size: size.to_owned(),
+            class: (!class.is_empty()).then(|| class.to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "{} {}",
+            self.size,
+            self.class.as_deref().unwrap_or_default()
+        )
+    }
+}
+
+/// The claim as it is made; nothing of it is changed later.
+pub fn render(bottle: &Bottle, claim: &Claim) -> PersistentVolumeClaim {
+    let name = bottle.name_any();
+    let request = ("storage".to_owned(), Quantity(claim.size.clone()));
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(names::object_name(&name)),
+            namespace: bottle.metadata.namespace.clone(),
+            labels: Some(labels(&name)),
+            annotations: Some([(names::ANNOTATION_WORKSPACE.to_owned(), claim.text())].into()),
+            // With the Bottle, and with nothing else, it goes.
+            owner_references: owner(bottle).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([request].into()),
+                limits: None,
+            }),
+            storage_class_name: claim.class.clone(),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Whether ending this pod would lose what its agent has done, and nobody has accepted that.
+pub fn would_lose(spec: &Spec, settings: &Settings, pod: &Pod) -> bool {
+    !spec.accept_loss && !settings.volumes_stay && !is_on_claim(pod) && has_begun(pod)
+}
+
+fn is_on_claim(pod: &Pod) -> bool {
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    volumes
+        .filter(|volume| volume.name == volumes::KEPT)
+        .any(|volume| volume.persistent_volume_claim.is_some())
+}
+
+/// Whether an agent has ever run in it, and its volumes are still there.
+fn has_begun(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    let agent = container_status(pod, names::container::AGENT);
+    // Of a pod that failed as a whole the kubelet has taken the volumes.
+    phase != Some("Failed")
+        && agent.is_some_and(|agent| {
+            let state = agent.state.as_ref();
+            agent.restart_count > 0
+                || agent
+                    .last_state
+                    .as_ref()
+                    .is_some_and(|last| last.terminated.is_some())
+                || state.is_some_and(|now| now.running.is_some() || now.terminated.is_some())
+        })
+}
+
+/// What becomes of workspace and HOME when the pod goes, for the condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// They are on a claim.
+    Claim {
+        /// Its name.
+        name: String,
+        /// Whether it has a volume.
+        bound: bool,
+        /// Whether the Bottle now asks for another one.
+        differs: bool,
+    },
+    /// This runtime keeps them.
+    ByRuntime,
+    /// They are lost, which the Bottle accepts.
+    LossAccepted,
+    /// They would be lost.
+    EndsWithPod,
+    /// They would be lost, so the pod stays although it should go.
+    Waits(&'static str),
+}
+
+impl Kept {
+    /// From the claim that is wanted and the one that is there; `waits` is why the pod should go and does not.
+    pub fn of(
+        bottle: &Bottle,
+        spec: &Spec,
+        settings: &Settings,
+        stored: Option<&PersistentVolumeClaim>,
+        waits: Option<&'static str>,
+    ) -> Self {
+        if let Some(why) = waits {
+            return Self::Waits(why);
+        }
+        if spec.claim.is_some() {
+            let phase = stored.and_then(|stored| stored.status.as_ref()?.phase.as_deref());
+            let wanted = spec.claim.as_ref().map(Claim::text);
+            let made =
+                stored.and_then(|stored| stored.annotations().get(names::ANNOTATION_WORKSPACE));
+            return Self::Claim {
+                name: names::object_name(&bottle.name_any()),
+                bound: phase == Some("Bound"),
+                differs: made.is_some_and(|made| wanted.as_ref() != Some(made)),
+            };
+        }
+        if settings.volumes_stay {
+            Self::ByRuntime
+        } else if spec.accept_loss {
+            Self::LossAccepted
+        } else {
+            Self::EndsWithPod
+        }
+    }
+}
+
+/// What a pod with `rollout: Roll` was made for: the config, and the grants in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Hash of the files that `rollout` is about.
+    pub config: String,
+    /// Hash of the grants.
+    pub grants: String,
+}
+
+impl Made {
+    /// What stands on `pod`.
+    pub fn of(pod: &Pod) -> Option<Self> {
+        let (config, grants) = annotation(pod, names::ANNOTATION_CONFIG)?.split_once(' ')?;
+        Some(Self {
+            config: config.to_owned(),
+            grants: grants.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Made {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.config, self.grants)
+    }
+}
