@@ -139,7 +139,7 @@ pub fn decide(
         }
         Some(_) | None => plan.wait(now),
     }
-    if plan.held.is_some() && plan.standing == Standing::Settled {
+    if plan.held.is_some() && matches!(plan.standing, Standing::Settled | Standing::Renaming) {
         plan.standing = Standing::Held;
     }
     if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)

@@ -94,18 +94,24 @@ fn has_begun(pod: &Pod) -> bool {
         .status
         .as_ref()
         .and_then(|status| status.phase.as_deref());
-    let agent = container_status(pod, names::container::AGENT);
+    let Some(agent) = container_status(pod, names::container::AGENT) else {
+        return false;
+    };
     // Of a pod that failed as a whole the kubelet has taken the volumes.
-    phase != Some("Failed")
-        && agent.is_some_and(|agent| {
-            let state = agent.state.as_ref();
-            agent.restart_count > 0
-                || agent
-                    .last_state
-                    .as_ref()
-                    .is_some_and(|last| last.terminated.is_some())
-                || state.is_some_and(|now| now.running.is_some() || now.terminated.is_some())
-        })
+    if phase == Some("Failed") {
+        return false;
+    }
+    let now = agent.state.as_ref();
+    if now.is_some_and(|now| now.running.is_some()) {
+        return true;
+    }
+    let last = [now, agent.last_state.as_ref()].into_iter().flatten();
+    let last = last.filter_map(|state| state.terminated.as_ref()).next();
+    last.map_or(agent.restart_count > 0, |end| {
+        // Without its clone no agent starts.
+        let word = end.message.as_deref().unwrap_or_default();
+        !word.starts_with("CloneFailed: ")
+    })
 }
 
 /// What becomes of workspace and HOME when the pod goes, for the condition.

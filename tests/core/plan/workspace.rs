@@ -250,6 +250,19 @@ fn a_pod_without_any_work_in_it_is_replaced_at_once() {
     let mut world = passing();
     world.pod.as_mut().unwrap().status.as_mut().unwrap().phase = Some("Failed".into());
     assert!(world.settle().contains(&"DeletePod".to_owned()));
+    // The repository's address is wrong: no agent starts without its clone.
+    let mut world = passing();
+    let failed = ContainerState {
+        terminated: Some(ContainerStateTerminated {
+            exit_code: 125,
+            message: Some("CloneFailed: fatal: no".into()),
+            ..ContainerStateTerminated::default()
+        }),
+        ..ContainerState::default()
+    };
+    world.container_state("agent", &failed);
+    change(&mut world);
+    assert!(world.settle().contains(&"DeletePod".to_owned()));
     // One that ran before its last restart had work.
     let mut world = passing();
     world.container_state("agent", &waiting);
