@@ -19,7 +19,7 @@ impl Plan {
             return;
         }
         let pod = pod.filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        let (Some(ttl), Some(at)) = (spec.ttl_after_finished, pod.and_then(ended_at)) else {
+        let (Some(ttl), Some(at)) = (spec.work.ttl_after_finished, pod.and_then(ended_at)) else {
             return;
         };
         let Ok(until) = at.checked_add(ttl) else {

@@ -31,7 +31,7 @@ pub fn render(spec: &Spec) -> seal::Instructions {
         wall: WALL.map(str::to_owned).to_vec(),
         fragments: rendered.fragments.clone(),
         exec: rendered.exec.clone(),
-        git: spec.git.as_ref().map(|git| seal::Repository {
+        git: spec.work.git.as_ref().map(|git| seal::Repository {
             url: git.url.clone(),
             reference: git.reference.clone(),
             branch: git.branch.clone(),

@@ -88,7 +88,7 @@ pub(super) fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> 
     if resize_refused(seen, wanted) {
         return in_turn("its resources can't change in place");
     }
-    if let Some(wanted) = &spec.made {
+    if let Some(wanted) = &spec.work.made {
         let made = Made::of(seen);
         let grants = made.as_ref().map(|made| &made.grants);
         if made.as_ref() != Some(wanted) {

@@ -245,11 +245,15 @@ fn effective(
     };
     let spec = &Spec {
         image: stays.unwrap_or(wanted).clone(),
-        claim: spec
-            .claim
-            .clone()
-            .or_else(|| claim.map(workspace::Claim::of)),
-        made: spec.roll.then_some(made),
+        work: workspace::Work {
+            claim: spec
+                .work
+                .claim
+                .clone()
+                .or_else(|| claim.map(workspace::Claim::of)),
+            made: spec.work.roll.then_some(made),
+            ..spec.work.clone()
+        },
         ..spec.clone()
     };
     let told = decisions.clone();
@@ -270,6 +274,7 @@ fn effective(
         now,
     );
     let claim_action = spec
+        .work
         .claim
         .as_ref()
         .filter(|_| claim.is_none() && !spec.suspended)

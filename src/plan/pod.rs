@@ -42,7 +42,7 @@ pub fn render(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Pod {
     let hash = shape_hash(&pod, spec);
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(names::ANNOTATION_POD_HASH.into(), hash);
-    if let Some(made) = &spec.made {
+    if let Some(made) = &spec.work.made {
         annotations.insert(names::ANNOTATION_CONFIG.into(), made.to_string());
     }
     annotations.insert(

@@ -1,29 +1,23 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
 use super::{
-    engine,
-    problem::Problem,
-    roll::PERCENT,
-    routes,
-    settings::Settings,
-    unsupported,
-    workspace::{Claim, Made},
+    engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported,
+    workspace::Work,
 };
 use crate::{
     agents,
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, Git, OperatingMode,
-        PodTemplate, Proposals, Resources, Rollout, Secret, Skill, Workspace,
+        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
+        PodTemplate, Proposals, Resources, Secret, Skill, Workspace,
     },
     config::{allowlist::Allowlist, egress},
     names,
     proposal::{
         images::Bases,
-        lifetimes::{self, InvalidLifetime, Lifetimes},
+        lifetimes::{InvalidLifetime, Lifetimes},
         today::Today,
     },
 };
-use jiff::SignedDuration;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
@@ -66,18 +60,8 @@ pub struct Spec {
     pub suspended: bool,
     /// Mount path of the workspace.
     pub workspace_path: String,
-    /// The claim for workspace and HOME.
-    pub claim: Option<Claim>,
-    /// Whether they may be lost with the pod.
-    pub accept_loss: bool,
-    /// What is cloned into the workspace.
-    pub git: Option<Git>,
-    /// Whether a config is brought by a new pod.
-    pub roll: bool,
-    /// With `roll`: what the pod is made for; none before it is known.
-    pub made: Option<Made>,
-    /// How long the Bottle is kept after its agent's end.
-    pub ttl_after_finished: Option<SignedDuration>,
+    /// What workspace and HOME live in, and what becomes of them.
+    pub work: Work,
     /// Pull secrets.
     pub image_pull_secrets: Vec<String>,
     /// RuntimeClass.
@@ -157,20 +141,6 @@ pub fn validate(
         kind,
         fragments: &rendered.fragments,
     })?;
-    let claim = workspace.size.as_ref().map(|size| Claim {
-        size: size.clone(),
-        class: workspace.storage_class_name.clone(),
-    });
-    if claim.is_none() && workspace.storage_class_name.is_some() {
-        return Err(Problem::ClassWithoutSize);
-    }
-    let accept_loss = workspace.accept_loss == Some(true);
-    let roll = bottle.spec.rollout == Some(Rollout::Roll);
-    if roll && claim.is_none() && !accept_loss && !settings.volumes_stay {
-        return Err(Problem::RollLosesWork);
-    }
-    let ttl = bottle.spec.ttl_after_finished.as_deref();
-    let ttl = lifetimes::read("spec.ttlAfterFinished", ttl).map_err(Problem::Lifetime)?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
     let dockerfile = format!("FROM {image}\n");
@@ -206,12 +176,7 @@ pub fn validate(
         ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
-        claim,
-        accept_loss,
-        git: workspace.git,
-        roll,
-        made: None,
-        ttl_after_finished: ttl,
+        work: Work::read(workspace, &bottle.spec, settings)?,
         image_pull_secrets: merged
             .image_pull_secrets
             .iter()

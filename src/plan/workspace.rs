@@ -2,13 +2,19 @@
 
 use super::{
     metadata::{labels, owner},
+    problem::Problem,
     running::annotation,
     scope::Spec,
     seen::container_status,
     settings::Settings,
     volumes,
 };
-use crate::{api::Bottle, names};
+use crate::{
+    api::{Bottle, BottleSpec, Git, Rollout, Workspace},
+    names,
+    proposal::lifetimes,
+};
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, VolumeResourceRequirements,
 };
@@ -46,6 +52,53 @@ impl Claim {
     }
 }
 
+/// What workspace and HOME live in, and what becomes of them: that part of a valid Bottle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// The claim for both.
+    pub claim: Option<Claim>,
+    /// Whether they may be lost with the pod.
+    pub accept_loss: bool,
+    /// What is cloned into the workspace.
+    pub git: Option<Git>,
+    /// Whether a config is brought by a new pod.
+    pub roll: bool,
+    /// With `roll`: what the pod is made for; none before it is known.
+    pub made: Option<Made>,
+    /// How long the Bottle is kept after its agent's end.
+    pub ttl_after_finished: Option<SignedDuration>,
+}
+
+impl Work {
+    /// From the merged `workspace` and a Bottle's own fields.
+    pub fn read(
+        workspace: Workspace,
+        spec: &BottleSpec,
+        settings: &Settings,
+    ) -> Result<Self, Problem> {
+        let class = workspace.storage_class_name;
+        if workspace.size.is_none() && class.is_some() {
+            return Err(Problem::ClassWithoutSize);
+        }
+        let claim = workspace.size.map(|size| Claim { size, class });
+        let accept_loss = workspace.accept_loss == Some(true);
+        let roll = spec.rollout == Some(Rollout::Roll);
+        if roll && claim.is_none() && !accept_loss && !settings.volumes_stay {
+            return Err(Problem::RollLosesWork);
+        }
+        let ttl = spec.ttl_after_finished.as_deref();
+        Ok(Self {
+            claim,
+            accept_loss,
+            git: workspace.git,
+            roll,
+            made: None,
+            ttl_after_finished: lifetimes::read("spec.ttlAfterFinished", ttl)
+                .map_err(Problem::Lifetime)?,
+        })
+    }
+}
+
 /// The claim as it is made; nothing of it is changed later.
 pub fn render(bottle: &Bottle, claim: &Claim) -> PersistentVolumeClaim {
     let name = bottle.name_any();
@@ -75,7 +128,7 @@ pub fn render(bottle: &Bottle, claim: &Claim) -> PersistentVolumeClaim {
 
 /// Whether ending this pod would lose what its agent has done, and nobody has accepted that.
 pub fn would_lose(spec: &Spec, settings: &Settings, pod: &Pod) -> bool {
-    !spec.accept_loss && !settings.volumes_stay && !is_on_claim(pod) && has_begun(pod)
+    !spec.work.accept_loss && !settings.volumes_stay && !is_on_claim(pod) && has_begun(pod)
 }
 
 fn is_on_claim(pod: &Pod) -> bool {
@@ -105,8 +158,11 @@ fn has_begun(pod: &Pod) -> bool {
     if now.is_some_and(|now| now.running.is_some()) {
         return true;
     }
-    let last = [now, agent.last_state.as_ref()].into_iter().flatten();
-    let last = last.filter_map(|state| state.terminated.as_ref()).next();
+    let states = [now, agent.last_state.as_ref()];
+    let last = states
+        .into_iter()
+        .flatten()
+        .find_map(|state| state.terminated.as_ref());
     last.map_or(agent.restart_count > 0, |end| {
         // Without its clone no agent starts.
         let word = end.message.as_deref().unwrap_or_default();
@@ -148,9 +204,9 @@ impl Kept {
         if let Some(why) = waits {
             return Self::Waits(why);
         }
-        if spec.claim.is_some() {
+        if spec.work.claim.is_some() {
             let phase = stored.and_then(|stored| stored.status.as_ref()?.phase.as_deref());
-            let wanted = spec.claim.as_ref().map(Claim::text);
+            let wanted = spec.work.claim.as_ref().map(Claim::text);
             let made =
                 stored.and_then(|stored| stored.annotations().get(names::ANNOTATION_WORKSPACE));
             return Self::Claim {
@@ -161,7 +217,7 @@ impl Kept {
         }
         if settings.volumes_stay {
             Self::ByRuntime
-        } else if spec.accept_loss {
+        } else if spec.work.accept_loss {
             Self::LossAccepted
         } else {
             Self::EndsWithPod
