@@ -34,6 +34,10 @@ pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
 /// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
 pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
+/// Annotation on the pod of a bottle with `rollout: Roll`: the config that it was made for, and the grants in it.
+pub const ANNOTATION_CONFIG: &str = "bot-bottle.dev/config";
+/// Annotation on a claim: the size and the class that were asked for.
+pub const ANNOTATION_WORKSPACE: &str = "bot-bottle.dev/workspace";
 /// Annotation on a pod that builds: the Dockerfile, mounted as a file.
 pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
 /// kubectl's own restart annotation, honoured on a Bottle.

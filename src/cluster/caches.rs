@@ -11,7 +11,7 @@ use crate::{
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
 };
@@ -41,6 +41,7 @@ pub struct Caches {
     pub classes: Store<DeserializeGuard<BottleClass>>,
     pub pods: Store<Pod>,
     pub config_maps: Store<ConfigMap>,
+    pub claims: Store<PersistentVolumeClaim>,
     pub service_accounts: Store<ServiceAccount>,
     pub role_bindings: Store<RoleBinding>,
     pub network_policies: Store<NetworkPolicy>,
@@ -54,6 +55,7 @@ pub struct Feeds {
     pub classes: Changes<DeserializeGuard<BottleClass>>,
     pub pods: Changes<Pod>,
     pub config_maps: Changes<ConfigMap>,
+    pub claims: Changes<PersistentVolumeClaim>,
     pub service_accounts: Changes<ServiceAccount>,
     pub role_bindings: Changes<RoleBinding>,
     pub network_policies: Changes<NetworkPolicy>,
@@ -82,6 +84,7 @@ impl Caches {
             .touched_objects()
             .boxed();
         let (config_maps, config_map_changes) = of_scope(client, scope, &ours);
+        let (claims, claim_changes) = of_scope(client, scope, &ours);
         let (service_accounts, service_account_changes) = of_scope(client, scope, &ours);
         let (role_bindings, role_binding_changes) = of_scope(client, scope, &ours);
         let (network_policies, network_policy_changes) = of_scope(client, scope, &ours);
@@ -90,6 +93,7 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
@@ -101,6 +105,7 @@ impl Caches {
             classes: class_changes,
             pods: pod_changes,
             config_maps: config_map_changes,
+            claims: claim_changes,
             service_accounts: service_account_changes,
             role_bindings: role_binding_changes,
             network_policies: network_policy_changes,
@@ -115,6 +120,7 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
@@ -130,6 +136,8 @@ impl Caches {
         wait.await.map_err(kind("Pods"))?;
         let wait = config_maps.wait_until_ready();
         wait.await.map_err(kind("ConfigMaps"))?;
+        let wait = claims.wait_until_ready();
+        wait.await.map_err(kind("PersistentVolumeClaims"))?;
         let wait = service_accounts.wait_until_ready();
         wait.await.map_err(kind("ServiceAccounts"))?;
         let wait = role_bindings.wait_until_ready();
@@ -169,6 +177,11 @@ impl Caches {
     /// The pods that build and try images for this Bottle.
     pub fn helpers(&self, namespace: &str, bottle: &str) -> BTreeSet<String> {
         self.helpers.names(namespace, bottle)
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The images that were built in a namespace and have run, by the name of the pod that built them.

@@ -138,6 +138,7 @@ impl Keeper<'_> {
                 proposals: &proposals,
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
+                claim: None,
                 settings,
                 builds: crate::plan::builds::Around::default(),
                 turn: true,

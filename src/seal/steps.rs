@@ -6,8 +6,8 @@ use super::home::{Found, Home, read};
 use super::report::{one_line, say};
 use super::tell::tell;
 use super::{
-    authorities, conversation, exec, filter, passwd, project, seed, settings, sidecars, skills,
-    wall,
+    authorities, clone, conversation, exec, filter, passwd, project, seed, settings, sidecars,
+    skills, wall,
 };
 use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Instructions;
@@ -71,6 +71,9 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
         .map_err(|error| format!("HOME {}: {error}", instructions.home))?;
     let mut said = Vec::new();
     said.extend(fill(&instructions, &home)?);
+    if let Some(wanted) = &instructions.git {
+        clone::clone(wanted, &home)?;
+    }
     if let Some(ours) = &instructions.authorities {
         said.extend(authorities::place(ours, &home));
     }
