@@ -252,10 +252,10 @@ fn goes_on(kind: &'static str) {
         });
         lines.filter(|count| count != "-").collect()
     };
-    let running = ".status.containerStatuses[?(@.name==\"agent\")]";
     eventually("the new agent has asked its model", START, || {
-        let now = namespace.field(&pod, &format!("{running}.image"));
-        let again = namespace.field(&pod, &format!("{running}.restartCount"));
+        let now = namespace.field(&pod, ".spec.containers[?(@.name==\"agent\")].image");
+        let running = ".status.containerStatuses[?(@.name==\"agent\")].restartCount";
+        let again = namespace.field(&pod, running);
         if again == "1" && now.ends_with(":next") && !asked().is_empty() {
             Ok(())
         } else {
