@@ -25,6 +25,7 @@
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
 //! - [`failpoint`]: where the kill tests stop a program
+//! - [`open_files`]: SHELL, how many files a program may have open
 //! - [`signals`]: SHELL, what ends a program of ours, with its exit code
 //! - [`telemetry`], [`yaml`]: one place each for logs, and for the YAML library
 
@@ -40,6 +41,7 @@ pub mod egress;
 pub mod failpoint;
 pub mod local;
 pub mod names;
+pub mod open_files;
 pub mod pipelock;
 pub mod plan;
 pub mod prepare;

@@ -247,6 +247,14 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
 
+/// How a container beside a bottle's own ends, where the operator tells one end from another.
+pub mod exit {
+    /// `push`: the registry was away, which waiting may mend.
+    pub const AWAY: u8 = 75;
+    /// `push`: the registry would not take the image from us.
+    pub const REFUSED: u8 = 77;
+}
+
 /// Packets with this mark may leave a build's pod; only who has NET_ADMIN can set it.
 pub const BUILD_MARK: u32 = 0x000b_0771;
 

@@ -29,7 +29,7 @@ pub enum Role {
 
 /// Runs a role to its end; prints an error with its causes.
 pub fn main(role: Role) -> ExitCode {
-    telemetry::start(role.log_filter());
+    telemetry::start_bounded(role.log_filter());
     // The ring provider is the only one that is linked; a second call (another role in a test) changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_current_thread()

@@ -90,10 +90,11 @@ pub struct BottleSpec {
     pub routes: Vec<Route>,
     /// How the allowlist is kept.
     pub egress: Egress,
-    /// The Dockerfile of the agent's image, as the agent may see and change it. Refused until this version builds
-    /// declared ones, too; without it the agent sees FROM and its image.
+    /// The Dockerfile of the agent's image, as the agent may see and change it; without it the agent sees FROM and its
+    /// image. It is not built until an agent's change of it is approved: agent.image names what was built from it, and
+    /// without that it is refused until this version builds declared ones, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 131_072))]
+    #[schemars(length(min = 1, max = 131_072))]
     pub dockerfile: Option<String>,
     /// The directory that the agent works in.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -79,7 +79,7 @@ fn own(own: Own) -> ExitCode {
             part: Part::Keep(flags),
         } => {
             local::close_inherited();
-            telemetry::start("info");
+            telemetry::start_bounded("info");
             block_on(local::daemon::main(flags))
         }
         // No runtime: the first process inside has one thread.

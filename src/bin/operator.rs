@@ -178,6 +178,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             program: arguments.pipelock_program,
         }),
         images: arguments.agent_images.into_iter().collect(),
+        runtime: None,
         builds: read::<Builds>(arguments.builds.as_deref())?
             .filter(|builds| !builds.registry.is_empty() && !builds.image.is_empty()),
         volumes_stay: false,

@@ -1,6 +1,9 @@
 //! The caches: one watch a kind fills the cache and wakes the reconcile.
 
-use super::{Error, Scope, index::ProposalIndex};
+use super::{
+    Error, Scope,
+    index::{Index, OfBottle},
+};
 use crate::{
     api::{BottleClass, Proposal},
     names,
@@ -42,7 +45,8 @@ pub struct Caches {
     pub service_accounts: Store<ServiceAccount>,
     pub role_bindings: Store<RoleBinding>,
     pub network_policies: Store<NetworkPolicy>,
-    by_bottle: ProposalIndex,
+    by_bottle: Index<DeserializeGuard<Proposal>>,
+    helpers: Index<Pod>,
 }
 
 /// What fills the [`Caches`]; each has to be polled.
@@ -66,21 +70,19 @@ impl Caches {
             names::LABEL_MANAGED_BY,
             names::PRODUCT
         ));
-        let by_bottle = ProposalIndex::default();
+        let (by_bottle, helpers) = (Index::default(), Index::default());
         let (proposals, writer) = reflector::store();
         let noted = by_bottle.clone();
-        let changes = slim(scope.api(client), all.clone())
-            // Before the cache shows it: whoever asks the index may learn of too many, never of too few.
-            .inspect(move |event| {
-                if let Ok(event) = event {
-                    noted.note(event);
-                }
-            })
+        let changes = indexed(slim(scope.api(client), all.clone()), noted)
             .reflect(writer)
             .touched_objects()
             .boxed();
         let (classes, class_changes) = cached(Api::all(client.clone()), all);
-        let (pods, pod_changes) = of_scope(client, scope, &ours);
+        let (pods, writer) = reflector::store();
+        let pod_changes = indexed(slim(scope.api(client), ours.clone()), helpers.clone())
+            .reflect(writer)
+            .touched_objects()
+            .boxed();
         let (config_maps, config_map_changes) = of_scope(client, scope, &ours);
         let (claims, claim_changes) = of_scope(client, scope, &ours);
         let (service_accounts, service_account_changes) = of_scope(client, scope, &ours);
@@ -96,6 +98,7 @@ impl Caches {
             role_bindings,
             network_policies,
             by_bottle,
+            helpers,
         };
         let feeds = Feeds {
             proposals: changes,
@@ -122,6 +125,7 @@ impl Caches {
             role_bindings,
             network_policies,
             by_bottle: _,
+            helpers: _,
         } = self;
         let kind = |kind: &'static str| move |error: WriterDropped| Error::Cache(kind, error);
         let wait = proposals.wait_until_ready();
@@ -175,6 +179,11 @@ impl Caches {
         self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
+    /// The pods that build and try images for this Bottle.
+    pub fn helpers(&self, namespace: &str, bottle: &str) -> BTreeSet<String> {
+        self.helpers.names(namespace, bottle)
+    }
+
     /// The images that were built in a namespace and have run, by the name of the pod that built them.
     pub fn built(&self, namespace: &str) -> BTreeMap<String, String> {
         let proposals = self.proposals.state().into_iter();
@@ -214,6 +223,18 @@ where
     let (store, writer) = reflector::store();
     let changes = slim(api, config).reflect(writer).touched_objects().boxed();
     (store, changes)
+}
+
+/// The same events, noted before the cache shows them: whoever asks the index may learn of too many, never of too few.
+fn indexed<K: OfBottle + 'static>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    index: Index<K>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
+    events.inspect(move |event| {
+        if let Ok(event) = event {
+            index.note(event);
+        }
+    })
 }
 
 /// A watch of objects without what nobody here reads: the managed fields are half of a cached object's size.

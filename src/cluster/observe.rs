@@ -8,10 +8,7 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::{Api, ResourceExt as _};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Owned copies of what [`Observed`] borrows.
 pub struct Seen {
@@ -49,16 +46,11 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     let name = bottle.name_any();
     let object = names::object_name(&name);
     let proposals = context.caches.proposals_of(&namespace, &name);
-    // Two proposals may have one build.
-    let built: BTreeSet<_> = proposals.iter().filter_map(builds::pod_of).collect();
-    let helpers = built
+    // Two bottles may have one build, and what a deleted proposal has left is named by none.
+    let mut helpers = context.caches.helpers(&namespace, &name);
+    helpers.extend(proposals.iter().filter_map(builds::pod_of));
+    let helpers = helpers
         .into_iter()
-        .chain(
-            proposals
-                .iter()
-                .any(builds::concerns)
-                .then(|| names::probe_name(&name)),
-        )
         .filter_map(|pod| context.caches.pod(&namespace, &pod))
         .collect();
     // Looked for in the whole cache, so only when a build is about to begin.

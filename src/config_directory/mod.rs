@@ -16,6 +16,7 @@ use crate::config::Files;
 use crate::names::file;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ pub use state::{
     read_remarks, watch_denials, watch_state, write_denials, write_hash, write_remarks,
 };
 
+/// After a failure that no change may follow.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Largest file that is read: what a `ConfigMap` can hold.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -129,7 +132,7 @@ fn read_file(path: &Path) -> Result<String, Error> {
 }
 
 /// The directory's snapshot now, and every different one from here on. Fails when the first can't be read; a later
-/// one that can't be read is logged, and the old one stays.
+/// one that can't be read is logged, the old one stays, and it is tried again.
 ///
 /// Must be called in a Tokio runtime; the watch ends when the last receiver is dropped.
 pub fn watch(directory: &Path) -> Result<watch::Receiver<Snapshot>, Error> {
@@ -151,14 +154,18 @@ fn follow<T: PartialEq + Send + Sync + 'static>(
     let (sender, receiver) = watch::channel(read(directory)?);
     let directory = directory.to_owned();
     tokio::spawn(async move {
+        let mut failed = String::new();
         loop {
             tokio::select! {
                 () = changes.next() => {}
+                // What hindered it may pass without a word: no file descriptor is free, the disk is broken.
+                () = tokio::time::sleep(TRY_AGAIN), if !failed.is_empty() => {}
                 () = sender.closed() => return,
             }
             // The files are small and in memory (tmpfs): reading them here holds nobody up.
             match read(&directory) {
                 Ok(new) => {
+                    failed.clear();
                     sender.send_if_modified(|current| {
                         let differs = *current != new;
                         if differs {
@@ -168,7 +175,11 @@ fn follow<T: PartialEq + Send + Sync + 'static>(
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::telemetry::chain(&error), "{kept}");
+                    let error = crate::telemetry::chain(&error);
+                    if error != failed {
+                        tracing::warn!(error, "{kept}");
+                    }
+                    failed = error;
                 }
             }
         }

@@ -208,7 +208,6 @@ async fn send(
                 for_http1(&mut parts, upstream);
                 match link.send(Request::from_parts(parts, upload)).await {
                     Ok(response) => {
-                        let link = *link;
                         return follow(response, link, uploaded.load(Ordering::Relaxed));
                     }
                     Err(failed) => failed,

@@ -1,6 +1,5 @@
 //! PURE: which headers pass, in both directions.
 
-use super::inject::encoded;
 use super::location::{self, Ends};
 use super::secrets::Secret;
 use crate::egress::headers::named_by_connection;
@@ -130,9 +129,8 @@ pub fn remove_echo(headers: &mut HeaderMap, secret: &Secret) {
         found
     };
     let mut gone = repeats(plain);
-    let escaped = encoded(plain);
-    if escaped != plain {
-        gone.extend(repeats(&escaped));
+    if let Some(encoded) = secret.reveal_encoded() {
+        gone.extend(repeats(encoded));
     }
     for name in gone {
         headers.remove(name);

@@ -80,7 +80,7 @@ impl Inject {
         }
         out.push_str(name);
         out.push('=');
-        out.push_str(&encoded(secret.reveal()));
+        out.push_str(secret.reveal_encoded().unwrap_or(secret.reveal()));
         Some(out)
     }
 

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 /// One connection.
 pub struct Link {
     sender: SendRequest<Upload>,
-    connection: Connection<TokioIo<Wire>, Upload>,
+    // On the heap: a link moves from task to task several times a request.
+    connection: Box<Connection<TokioIo<Wire>, Upload>>,
     has_ended: bool,
     /// When it was last put away.
     pub idle_since: Instant,
@@ -37,7 +38,7 @@ impl Link {
         let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(wire)).await?;
         Ok(Self {
             sender,
-            connection,
+            connection: Box::new(connection),
             has_ended: false,
             idle_since: Instant::now(),
         })

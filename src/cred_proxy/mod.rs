@@ -93,6 +93,17 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+impl Limits {
+    /// With this many file descriptors.
+    pub fn within(files: usize) -> Self {
+        let limits = Self::default();
+        Self {
+            serving: limits.serving.within(files),
+            ..limits
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -8,6 +8,7 @@ use crate::config_directory;
 use crate::egress::options::{fixed, nameserver};
 use crate::egress::{Dns, Fixed};
 use crate::names::{path, port};
+use crate::open_files;
 use crate::signals;
 use nix::sys::resource::{Resource, setrlimit};
 use std::io;
@@ -92,7 +93,7 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
             resolver: Arc::new(resolver),
             tls: Tls::new(options.ca_bundle.as_deref())?,
         },
-        limits: Limits::default(),
+        limits: Limits::within(open_files::raise()),
     };
     let address = SocketAddr::new(options.bind, options.port);
     let listener = TcpListener::bind(address)

@@ -41,7 +41,7 @@ pub struct Upstream {
 /// A way to send one request.
 pub enum Channel {
     /// A connection of its own, HTTP/1.1.
-    Own(Box<Link>),
+    Own(Link),
     /// A stream among others, HTTP/2.
     Shared(http2::SendRequest<Upload>),
 }
@@ -77,7 +77,7 @@ impl Upstream {
         loop {
             let mut link = lock(&self.idle).pop()?;
             if link.idle_since.elapsed() < MAX_IDLE && link.is_usable() {
-                return Some(Channel::Own(Box::new(link)));
+                return Some(Channel::Own(link));
             }
         }
     }
@@ -86,7 +86,7 @@ impl Upstream {
     pub async fn connect(&self, means: &Means) -> Result<Channel, Refusal> {
         let wire = wire::open(&self.origin, &self.rules, means, &means.tls.any).await?;
         if !wire::is_http2(&wire) {
-            return own(wire).await.map(|link| Channel::Own(Box::new(link)));
+            return own(wire).await.map(Channel::Own);
         }
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -112,11 +112,8 @@ impl Upstream {
         own(wire::open(&self.origin, &self.rules, means, &means.tls.http1).await?).await
     }
 
-    /// Keeps a connection for the next request, if it can take one.
+    /// Keeps a connection for the next request. Whether it can take one shows when it is taken up.
     pub fn keep(&self, mut link: Link) {
-        if !link.is_usable() {
-            return;
-        }
         link.idle_since = Instant::now();
         let mut idle = lock(&self.idle);
         if idle.len() < MAX_KEPT {

@@ -3,6 +3,7 @@
 //! Each request asks the kernel whether the file is still the one that was read: a watch would tell later, and a
 //! request between the change and the word would carry the old credential.
 
+use super::inject::encoded;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -21,17 +22,32 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// The content of one file. It is shown to nobody by accident.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+pub struct Secret(Arc<Forms>);
+
+#[derive(PartialEq, Eq)]
+struct Forms {
+    text: String,
+    encoded: Option<String>,
+}
 
 impl Secret {
     /// Of a text that was checked.
     pub(super) fn new(text: &str) -> Self {
-        Self(text.into())
+        let encoded = Some(encoded(text)).filter(|encoded| encoded != text);
+        Self(Arc::new(Forms {
+            text: text.to_owned(),
+            encoded,
+        }))
     }
 
     /// The text itself.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// The same as it stands in a URL, where that differs.
+    pub fn reveal_encoded(&self) -> Option<&str> {
+        self.0.encoded.as_deref()
     }
 }
 
@@ -75,6 +91,16 @@ struct Known {
     path: PathBuf,
     look: Option<Look>,
     secret: Result<Secret, Unusable>,
+}
+
+impl Known {
+    fn none(path: PathBuf) -> Self {
+        Self {
+            path,
+            look: None,
+            secret: Err(Unusable::Missing),
+        }
+    }
 }
 
 /// Differs when the content does: a file that was replaced, or written in place.
@@ -128,11 +154,12 @@ impl Secrets {
     pub fn get(&self, name: &str) -> Result<Secret, Unusable> {
         // Each entry is replaced as a whole, so what a panic left behind is still right.
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = read.entry(name.to_owned()).or_insert_with(|| Known {
-            path: self.directory.join(name),
-            look: None,
-            secret: Err(Unusable::Missing),
-        });
+        if !read.contains_key(name) {
+            read.insert(name.to_owned(), Known::none(self.directory.join(name)));
+        }
+        let Some(known) = read.get_mut(name) else {
+            return Err(Unusable::Missing);
+        };
         if let Some(look) = known.look
             && std::fs::metadata(&known.path).is_ok_and(|now| Look::of(&now) == look)
         {

@@ -3,8 +3,6 @@
 //! Strict on purpose. What another parser could read in another way (a second name, a repeated extension, a record
 //! of another kind in between) is [`Hello::Malformed`], because what we check must be what the server sees.
 
-use std::ops::ControlFlow;
-
 /// Most bytes that are looked at: more than any real `ClientHello`, post-quantum key shares included.
 pub const MAX_HELLO: usize = 16 * 1024;
 
@@ -21,60 +19,80 @@ pub enum Hello {
     Complete(Option<String>),
 }
 
-/// Reads the first bytes of a connection; call it again with more after [`Hello::Incomplete`].
+/// Reads the first bytes of a connection; [`Scan`] for bytes that are still coming.
 pub fn read(bytes: &[u8]) -> Hello {
-    // Content type handshake, and the major version that all of TLS has on its records.
-    match bytes {
-        [] | [0x16] => return Hello::Incomplete,
-        [0x16, 0x03, ..] => {}
-        _ => return Hello::NotTls,
-    }
-    let handshake = match join_records(bytes) {
-        ControlFlow::Continue(joined) => joined,
-        ControlFlow::Break(hello) => return hello,
-    };
-    let Some((message, after)) = Reader(&handshake).message() else {
-        return if bytes.len() >= MAX_HELLO {
-            Hello::Malformed
-        } else {
-            Hello::Incomplete
-        };
-    };
-    if !after.is_empty() {
-        return Hello::Malformed;
-    }
-    match server_name(message) {
-        Some(name) => Hello::Complete(name),
-        None => Hello::Malformed,
-    }
+    Scan::default().read(bytes)
 }
 
-/// The handshake bytes of the records that are there, the last one perhaps in part; stops early when the first
-/// byte says that this is no `ClientHello`.
-fn join_records(bytes: &[u8]) -> ControlFlow<Hello, Vec<u8>> {
-    let mut joined = Vec::new();
-    let mut rest = &bytes[..bytes.len().min(MAX_HELLO)];
-    while !rest.is_empty() {
+/// Reads the first bytes of a connection as they come. Each byte is looked at once, however few come at a time.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The handshake bytes of the records so far, the last one perhaps in part.
+    joined: Vec<u8>,
+    /// How many bytes were read.
+    at: usize,
+    /// What is still to come of the record that was begun.
+    left: usize,
+}
+
+impl Scan {
+    /// `bytes`: all of them since the connection began; call it again with more after [`Hello::Incomplete`].
+    pub fn read(&mut self, bytes: &[u8]) -> Hello {
+        // Content type handshake, and the major version that all of TLS has on its records.
+        match bytes {
+            [] | [0x16] => return Hello::Incomplete,
+            [0x16, 0x03, ..] => {}
+            _ => return Hello::NotTls,
+        }
+        let seen = &bytes[..bytes.len().min(MAX_HELLO)];
         // A complete message needs no look at what follows: early data are records of another kind.
-        if Reader(&joined).message().is_some() {
-            break;
+        while self.message().is_none() {
+            match self.step(seen.get(self.at..).unwrap_or_default()) {
+                Ok(()) => {}
+                Err(Hello::Incomplete) if bytes.len() >= MAX_HELLO => return Hello::Malformed,
+                Err(hello) => return hello,
+            }
         }
-        if rest[0] != 0x16 || rest.get(1).is_some_and(|major| *major != 0x03) {
-            return ControlFlow::Break(Hello::Malformed);
+        match self.message() {
+            // The record, too, must end here: what comes later in it would be a second message.
+            Some((message, [])) if self.left == 0 => {
+                server_name(message).map_or(Hello::Malformed, Hello::Complete)
+            }
+            _ => Hello::Malformed,
         }
-        let Some(header) = rest.get(..5) else { break };
-        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        if length == 0 {
-            return ControlFlow::Break(Hello::Malformed);
-        }
-        let end = rest.len().min(5 + length);
-        joined.extend_from_slice(&rest[5..end]);
-        rest = &rest[end..];
     }
-    if joined.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
-        return ControlFlow::Break(Hello::Malformed);
+
+    fn message(&self) -> Option<(&[u8], &[u8])> {
+        Reader(&self.joined).message()
     }
-    ControlFlow::Continue(joined)
+
+    /// Reads a record's header, or what is there of its content.
+    fn step(&mut self, rest: &[u8]) -> Result<(), Hello> {
+        if self.left == 0 {
+            let is_other = |at: usize, byte: u8| rest.get(at).is_some_and(|found| *found != byte);
+            if is_other(0, 0x16) || is_other(1, 0x03) {
+                return Err(Hello::Malformed);
+            }
+            let header = rest.get(..5).ok_or(Hello::Incomplete)?;
+            self.at += 5;
+            self.left = usize::from(u16::from_be_bytes([header[3], header[4]]));
+            return if self.left == 0 {
+                Err(Hello::Malformed)
+            } else {
+                Ok(())
+            };
+        }
+        let taken = &rest[..rest.len().min(self.left)];
+        self.joined.extend_from_slice(taken);
+        self.at += taken.len();
+        self.left -= taken.len();
+        match self.joined.first() {
+            Some(&CLIENT_HELLO) if taken.is_empty() => Err(Hello::Incomplete),
+            Some(&CLIENT_HELLO) => Ok(()),
+            Some(_) => Err(Hello::Malformed),
+            None => Err(Hello::Incomplete),
+        }
+    }
 }
 
 /// Handshake type.

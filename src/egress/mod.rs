@@ -46,7 +46,7 @@ use crate::names::container;
 use connections::Connections;
 use denials::Denials;
 use policy::Policy;
-use refusal::Cause;
+use refusal::{Cause, shortened};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -59,6 +59,10 @@ pub(crate) use options::fixed;
 pub use options::{Error, Options, main};
 pub use policy::PolicyError;
 pub use resolve::{Dns, Fixed, LookupError, Resolve};
+
+/// File descriptors that are no connection's, nor its upstream's: those of [`splice`], of lookups, of connections that
+/// are turned away, and of files.
+const RESERVED_FILES: usize = 320;
 
 /// What [`run`] is built from.
 pub struct Setup {
@@ -91,6 +95,19 @@ impl Default for Limits {
             connections: 1024,
             head: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// With this many file descriptors. Each connection may take two; what is kept free is for DNS and pipes, and
+    /// above all for a new config, which nobody may keep from being read.
+    #[must_use]
+    pub fn within(self, files: usize) -> Self {
+        let room = files.saturating_sub(RESERVED_FILES) / 2;
+        Self {
+            connections: self.connections.min(room).max(1),
+            ..self
         }
     }
 }
@@ -137,7 +154,7 @@ impl Shared {
         let now = jiff::Timestamp::now();
         let is_new = self.denials().record(target, cause, now);
         self.denied.notify_one();
-        let (host, port, reason) = (&target.host, target.port, cause.reason());
+        let (host, port, reason) = (shortened(&target.host), target.port, cause.reason());
         if is_new {
             tracing::info!(host, port, reason, "Refused");
         } else {

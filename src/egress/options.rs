@@ -3,6 +3,7 @@
 use super::{Dns, Fixed, Limits, PolicyError, Setup, run};
 use crate::config_directory;
 use crate::names::{path, port};
+use crate::open_files;
 use crate::signals;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -96,7 +97,7 @@ pub async fn main(options: Options) -> Result<ExitCode, Error> {
         snapshots: config_directory::watch(&options.config)?,
         state: options.state,
         resolver: Arc::new(resolver),
-        limits: Limits::default(),
+        limits: Limits::default().within(open_files::raise()),
         mark: options.mark,
     };
     let address = SocketAddr::new(options.bind, options.port);

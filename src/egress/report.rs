@@ -15,9 +15,12 @@ pub(super) async fn follow(shared: Arc<Shared>, state: Arc<Path>) {
     loop {
         shared.denied.notified().await;
         let newest = shared.denials().newest();
-        if let Err(error) = config_directory::write_denials(&state, &newest) {
-            tracing::warn!(error = chain(&error), "Can't tell what was refused");
-        }
+        let written = config_directory::write_denials(&state, &newest);
         tokio::time::sleep(PAUSE).await;
+        if let Err(error) = written {
+            tracing::warn!(error = chain(&error), "Can't tell what was refused");
+            // On a full disk: told once there is room, even if nothing more is refused.
+            shared.denied.notify_one();
+        }
     }
 }

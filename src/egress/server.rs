@@ -25,8 +25,6 @@ use tokio_util::task::TaskTracker;
 
 /// Request line and headers (contract section 2b); hyper's own limit would be 400 kB.
 const MAX_HEAD: usize = 64 * 1024;
-/// Enough for any real request; each costs memory up front.
-const MAX_HEADERS: usize = 256;
 /// How long, and how much, a closing connection is still read: closing a socket that holds unread bytes resets it,
 /// and the client would lose the answer that is on its way.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
@@ -171,12 +169,12 @@ where
         requests.fetch_add(1, Ordering::Relaxed);
         handle(request).map(Ok::<_, Infallible>)
     });
+    // Of headers it takes 100, its own limit: any other would cost two pieces of memory for each request.
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(io), service);
     let mut draining = false;
     let result = loop {

@@ -1,6 +1,6 @@
 //! What follows a CONNECT: a look at the first bytes, then copying both ways.
 
-use super::client_hello::{self, Hello, MAX_HELLO};
+use super::client_hello::{Hello, MAX_HELLO, Scan};
 use super::copy::{both_ways, pipe, tolerate};
 use super::forward::Keeper;
 use super::refusal::Cause;
@@ -120,8 +120,9 @@ async fn wrong(
 
 /// Reads until it is clear what the client speaks.
 async fn first(client: &mut (impl AsyncRead + Unpin), mut bytes: Vec<u8>, host: &str) -> First {
+    let mut scan = Scan::default();
     loop {
-        match client_hello::read(&bytes) {
+        match scan.read(&bytes) {
             Hello::Incomplete => {}
             Hello::NotTls => return First::Plain(bytes),
             Hello::Malformed => return First::Wrong(Cause::NotTls),

@@ -54,6 +54,7 @@ pub fn settings(record: &Record) -> Settings {
         deny: Vec::new(),
         pipelock: None,
         builds: None,
+        runtime: Some(record.runtime.as_str()),
         images: std::collections::BTreeMap::new(),
         volumes_stay: true,
         builtin,

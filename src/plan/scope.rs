@@ -10,7 +10,7 @@ use crate::{
         Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
         PodTemplate, Proposals, Resources, Secret, Skill, Workspace,
     },
-    config::{allowlist::Allowlist, egress},
+    config::{allowlist::Allowlist, dockerfile, egress},
     names,
     proposal::{
         images::Bases,
@@ -143,13 +143,21 @@ pub fn validate(
     })?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
-    let dockerfile = format!("FROM {image}\n");
-    let bases = settings.builds.as_ref().map(|builds| Bases {
-        own: vec![
-            image.clone(),
-            builds.repository(&bottle.namespace().unwrap_or_default()),
-        ],
-        listed: builds.bases.clone(),
+    let in_force = match &bottle.spec.dockerfile {
+        Some(declared) => declared.clone(),
+        None => format!("FROM {image}\n"),
+    };
+    let bases = settings.builds.as_ref().map(|builds| {
+        let repository = builds.repository(&bottle.namespace().unwrap_or_default());
+        // What the Bottle's own Dockerfile is built on, its author has chosen.
+        let declared = dockerfile::read(&in_force).unwrap_or_default().bases;
+        Bases {
+            own: [image.clone(), repository]
+                .into_iter()
+                .chain(declared)
+                .collect(),
+            listed: builds.bases.clone(),
+        }
     });
     Ok(Spec {
         image,
@@ -168,8 +176,9 @@ pub fn validate(
             allowlist: allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
-            dockerfile,
+            dockerfile: in_force,
             bases,
+            runtime: settings.runtime,
         },
         egress: egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,

@@ -5,7 +5,10 @@ use crate::api::BottleSpec;
 
 /// The first refused field of a Bottle's own.
 pub fn in_bottle(spec: &BottleSpec) -> Result<(), Problem> {
-    first([(spec.dockerfile.is_some(), "spec.dockerfile")])
+    first([(
+        spec.dockerfile.is_some() && spec.agent.image.is_none(),
+        "spec.dockerfile without spec.agent.image, the image that was built from it,",
+    )])
 }
 
 fn first<const N: usize>(fields: [(bool, &'static str); N]) -> Result<(), Problem> {

@@ -78,13 +78,14 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
         said.extend(authorities::place(ours, &home));
     }
     said.extend(settings::apply(&home, &instructions.fragments)?);
+    // Before the program runs at all: some leave traces that look like a conversation.
+    let command = command(&instructions);
     said.extend(exec::run(&instructions.exec, home.root()));
     said.extend(skills::place(&instructions.skills, &home));
     said.extend(instructions.project.iter().flat_map(project::look));
     let texts: Vec<&str> = said.iter().map(|remark| remark.text.as_str()).collect();
     lines("", &texts);
     tell(&said, &instructions.sidecars);
-    let command = command(&instructions);
     let ended = match agent::run(&command, home.root(), &unstarted) {
         Ok(ended) => ended,
         Err(error) => unstartable(options, error)?,

@@ -12,7 +12,7 @@ use super::told::Told;
 use super::view::View;
 use super::{State, Waits, server};
 use crate::names::{container, port};
-use crate::{config_directory, pipelock, signals};
+use crate::{config_directory, open_files, pipelock, signals};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -181,7 +181,7 @@ async fn serve<S: Store>(
     let tally = Arc::clone(state.desk.tally());
     let reporting = Arc::clone(&tally);
     tokio::spawn(async move { reporting.report().await });
-    let limits = Limits::default().within(raise_file_limit());
+    let limits = Limits::default().within(open_files::raise());
     let mut code = 143;
     server::run(listener, state, limits, async {
         code = ended.await;
@@ -190,20 +190,4 @@ async fn serve<S: Store>(
     .await;
     tally.log();
     Ok(ExitCode::from(code))
-}
-
-/// Each waiting call holds a connection, and the usual soft limit is 1,024. Returns what there is now.
-fn raise_file_limit() -> usize {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return usize::MAX;
-    };
-    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-        Ok(()) => hard,
-        Err(error) => {
-            tracing::debug!(%error, "Can't raise the limit of open files");
-            soft
-        }
-    };
-    usize::try_from(files).unwrap_or(usize::MAX)
 }

@@ -9,4 +9,4 @@ mod reload;
 mod shapes;
 mod streams;
 mod support;
-mod upstreams;
+pub mod upstreams;

@@ -3,9 +3,12 @@
 mod closing;
 mod denials;
 mod dns;
+mod faults;
 mod kept;
 mod limits;
+mod packages;
 mod parent;
 mod plain;
+mod programs;
 mod reload;
 mod tunnels;

@@ -144,6 +144,29 @@ fn odd_records_before_the_end_of_the_hello_are_malformed() {
 }
 
 #[test]
+fn a_record_that_goes_on_behind_the_hello_is_malformed_whenever_the_rest_comes() {
+    let whole = real("a.example");
+    let mut twice = record(&[&whole[5..], &whole[5..]].concat());
+    assert_eq!(read(&twice), Hello::Malformed);
+    twice.truncate(whole.len());
+    assert_eq!(read(&twice), Hello::Malformed);
+}
+
+#[test]
+fn bytes_that_come_one_at_a_time_are_judged_as_all_at_once() {
+    let whole = real("api.example.com");
+    let records: Vec<u8> = whole[5..].chunks(3).flat_map(record).collect();
+    let mut other = records.clone();
+    other[8] = 0x17;
+    for bytes in [whole, records, other, b"\x16\x03\x01\0\0".to_vec()] {
+        let mut scan = Scan::default();
+        for end in 0..=bytes.len() {
+            assert_eq!(scan.read(&bytes[..end]), read(&bytes[..end]), "{end}");
+        }
+    }
+}
+
+#[test]
 fn an_endless_hello_is_given_up_at_the_limit() {
     let mut body = message(&vec![0; 60000]);
     body.truncate(MAX_HELLO + 100);

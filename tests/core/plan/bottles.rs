@@ -219,7 +219,7 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
             "spec.egress.allowInternal",
         ),
         (
-            "{agent: {kind: claude, image: x}, dockerfile: FROM x}",
+            "{agent: {kind: claude}, dockerfile: FROM x}",
             "Unsupported",
             "spec.dockerfile",
         ),

@@ -66,6 +66,7 @@ impl World {
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
                 builds: None,
+                runtime: None,
                 images: std::collections::BTreeMap::new(),
                 volumes_stay: false,
                 builtin: BottleClassSpec::default(),

@@ -1,10 +1,11 @@
 # The agent: evaluates each row's attempt, all at once, and prints what it came to. Arguments: a file with the rows,
-# and the id of the proxy's process. In an attempt, M is the row's own mark and N a number of its own.
+# the ids of the two proxies' processes, the credential's file, and the credential, so that it knows when it sees it. In an attempt, M is the row's own mark and N a number of its own.
 import concurrent.futures, ctypes, errno, json, os, signal, socket, ssl, struct, sys, time
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
-EGRESS = int(sys.argv[2])
+EGRESS, CRED = int(sys.argv[2]), int(sys.argv[3])
+SECRET_FILE, SECRET = sys.argv[4], sys.argv[5].encode()
 RING = ctypes.create_string_buffer(256)
 
 def answer(s, wait=0.8):
@@ -15,9 +16,9 @@ def answer(s, wait=0.8):
     except OSError: pass
     return got
 
-def proxy(*parts):
+def proxy(*parts, port=8888):
     'Sends the parts, each as a segment of its own, and returns all answers.'
-    s = socket.create_connection(('127.0.0.1', 8888), 5)
+    s = socket.create_connection(('127.0.0.1', port), 5)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         for part in parts:
@@ -55,6 +56,13 @@ def tunnel(target, *parts):
 def get(url, host=None, more='', body=''):
     host = host or url.split('/')[2].split('@')[-1]
     return proxy(f'GET {url} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n{body}')
+
+def cred(*parts): return proxy(*parts, port=9099)
+
+def route(path, more='', body='', method='GET', host='cred-proxy:9099'):
+    return cred(f'{method} {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n{body}')
+
+def told(needle, answer): return 'ok' if needle in answer else 'closed'
 
 def follow(url):
     head = get(url).decode('latin-1')

@@ -20,9 +20,13 @@ def tcp(connection):
     try:
         while data := connection.recv(65536):
             got += data
-            for _ in range(got.count(b'\r\n\r\n') - answered):
+            for head in bytes(got).split(b'\r\n\r\n')[answered:-1]:
                 where = b'Location: http://inside.example/' + (re.findall(rb'm\d+x', got) or [b''])[-1] + b'\r\n'
-                found = b'302 Found\r\n' + where if b'/redirect' in got else b'200 OK\r\n'
+                found = b'302 Found\r\n' + where if b'/redirect' in head else b'200 OK\r\n'
+                # Careless servers: one repeats what it got, one makes the client known.
+                sent = re.search(rb'(?i)\r\nauthorization: *([^\r\n]*)', head)
+                if b'/echo' in head and sent: found += b'X-Echo: ' + sent[1] + b'\r\n'
+                if b'/cookie' in head: found += b'Set-Cookie: session=1\r\n'
                 connection.sendall(b'HTTP/1.1 ' + found + b'Content-Length: 2\r\n\r\nok')
                 answered += 1
             if answered == 0:

@@ -1,52 +1,20 @@
 //! The place where the attempts are made, walled or open.
 
+use super::programs::{self, Proxy, SECRET};
 use super::row::Row;
 use crate::netns::{PYTHON, Served};
 use crate::sealed::{AGENT, Sealed};
-use bot_bottle::names::uid;
 use serde_json::json;
-use std::fmt::Write as _;
-use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-/// Listed names for which the DNS of the test has internal addresses.
-const INTERNAL: &[&str] = &[
-    "inside",
-    "meta",
-    "home",
-    "company",
-    "carrier",
-    "pod",
-    "bench",
-    "relay",
-    "loop",
-    "loop6",
-    "mapped-loop",
-    "zero",
-    "zero6",
-    "ula",
-    "site",
-    "mapped",
-    "nat64",
-    "sixtofour",
-    "teredo",
-    "alias",
-    "rebind",
-    "rebind2",
-];
-/// Whom the world outside plays.
-const ADDRESSES: &str = "ip link set lo up
-for a in 203.0.113.10 203.0.113.66 169.254.169.254 10.96.0.1 192.168.0.1 172.16.0.1 100.64.0.1 198.18.0.1 192.88.99.1
-do ip addr add $a/32 dev eth0; done
-for a in 64:ff9b::a60:1 2002:a60:1::1 fd00::1 fec0::1 2001:0:a60:1::1; do ip addr add $a/128 dev eth0 nodad; done";
-const RECORDER: &str = include_str!("recorder.py");
-const NAIVE: &str = include_str!("naive.py");
 const AGENT_PROGRAM: &str = include_str!("agent.py");
 /// What is allowed: shows that the wall is one with a door.
-const ALLOWED: [&str; 3] = [
+const ALLOWED: [&str; 5] = [
     "get('http://good.example/' + M)",
     "tunnel('x.sub.example:443', *bytewise(tls(M, 'x.sub.example')))",
     "tunnel('port.example:8443', tls(M, 'port.example'))",
+    "route('/x/' + M)",
+    "route('/x/', 'Content-Length: 8\\r\\n', M.ljust(8), 'POST')",
 ];
 
 /// What came of one run.
@@ -59,54 +27,32 @@ pub struct Results {
     pub allowed_works: bool,
 }
 
-/// Ends a program of the test with it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-enum Proxy {
-    Real(Running),
-    Naive(Served),
-}
-
 pub struct Place {
-    // Ends before the world that it runs in.
-    proxy: Proxy,
+    // End before the world that they run in.
+    proxies: [Proxy; 2],
     _recorders: [Served; 2],
+    is_walled: bool,
     bottle: Sealed,
 }
 
 impl Place {
-    /// The lock, egress, and the agent under `seal`.
+    /// The lock, the two proxies, and the agent under `seal`.
     pub fn walled() -> Self {
-        Self::new(Sealed::new(), |bottle| Proxy::Real(egress(bottle)))
+        Self::new(Sealed::new(), true, programs::real)
     }
 
-    /// Nothing of it, and a proxy that checks nothing.
+    /// Nothing of it, and proxies that check nothing.
     pub fn open() -> Self {
-        Self::new(Sealed::unlocked(), |bottle| {
-            Proxy::Naive(bottle.world.inside.serve(uid::EGRESS, NAIVE, &[]))
-        })
+        Self::new(Sealed::unlocked(), false, programs::naive)
     }
 
-    fn new(bottle: Sealed, proxy: impl FnOnce(&Sealed) -> Proxy) -> Self {
-        let world = &bottle.world;
-        world.outside.sh(ADDRESSES);
-        let ports = ["22,25,80,443,6443,8443,8888", "80,443"];
-        let recorders = [
-            world.outside.serve(0, RECORDER, &[ports[0], "outside"]),
-            world
-                .inside
-                .serve(uid::SUPERVISE, RECORDER, &[ports[1], "inside"]),
-        ];
+    fn new(bottle: Sealed, is_walled: bool, proxies: fn(&Sealed) -> [Proxy; 2]) -> Self {
+        let recorders = programs::recorders(&bottle);
+        programs::configure(&bottle);
         Self {
-            proxy: proxy(&bottle),
+            proxies: proxies(&bottle),
             _recorders: recorders,
+            is_walled,
             bottle,
         }
     }
@@ -114,21 +60,15 @@ impl Place {
     /// As the agent.
     pub fn run(&self, rows: &[Row]) -> Results {
         let program = self.program(rows);
-        let output = match &self.proxy {
-            Proxy::Real(_) => {
-                let start: Vec<&str> = [PYTHON]
-                    .into_iter()
-                    .chain(program.iter().map(String::as_str))
-                    .collect();
-                self.bottle.run(&json!({"start": start})).1
-            }
-            Proxy::Naive(_) => output(
-                self.bottle
-                    .world
-                    .inside
-                    .command_as(AGENT, PYTHON)
-                    .args(&program),
-            ),
+        let output = if self.is_walled {
+            let start: Vec<&str> = [PYTHON]
+                .into_iter()
+                .chain(program.iter().map(String::as_str))
+                .collect();
+            self.bottle.run(&json!({"start": start})).1
+        } else {
+            let mut agent = self.bottle.world.inside.command_as(AGENT, PYTHON);
+            output(agent.args(&program))
         };
         self.results(&output, rows)
     }
@@ -144,15 +84,14 @@ impl Place {
         let attempts = rows.iter().map(|row| row.attempt).chain(ALLOWED);
         let numbered: Vec<_> = attempts.enumerate().collect();
         self.bottle.put("rows.json", &json!(numbered).to_string());
-        let pid = match &self.proxy {
-            Proxy::Real(running) => running.0.id(),
-            Proxy::Naive(served) => served.id(),
-        };
-        let rows = self.bottle.path("rows.json").to_str().unwrap().to_owned();
+        let path = |name: &str| self.bottle.path(name).to_str().unwrap().to_owned();
+        let pids = self.proxies.each_ref().map(|proxy| proxy.id().to_string());
         ["-I", "-S", "-c", AGENT_PROGRAM]
             .map(str::to_owned)
             .into_iter()
-            .chain([rows, pid.to_string()])
+            .chain([path("rows.json")])
+            .chain(pids)
+            .chain([path("secrets/TOKEN"), SECRET.to_owned()])
             .collect()
     }
 
@@ -188,45 +127,4 @@ fn output(command: &mut Command) -> String {
     let (code, said) = crate::sealed::code(&output);
     assert_eq!(code, 0, "{:?}: {said}", output.status);
     said
-}
-
-/// The real proxy, as its own uid.
-fn egress(bottle: &Sealed) -> Running {
-    let program = bottle.path("supervise");
-    fs::copy(env!("CARGO_BIN_EXE_supervise"), &program).unwrap();
-    let mut allowlist = String::from("good.example\n.sub.example\nport.example:8443\n");
-    for name in INTERNAL {
-        let _ = writeln!(allowlist, "{name}.example");
-    }
-    for (name, text) in [
-        ("config/allowlist", allowlist.as_str()),
-        ("config/egress.json", "{}"),
-        ("config/routes.json", "{\"routes\": []}"),
-        ("config/Dockerfile", ""),
-        ("state/none", ""),
-    ] {
-        bottle.put(name, text);
-    }
-    let id = Some(u32::try_from(uid::EGRESS).unwrap());
-    std::os::unix::fs::chown(bottle.path("state"), id, id).unwrap();
-    let child = bottle
-        .world
-        .inside
-        .command_as(uid::EGRESS, program.to_str().unwrap())
-        .args(["egress", "--nameserver", "10.77.0.1"])
-        .arg("--config")
-        .arg(bottle.path("config"))
-        .arg("--state")
-        .arg(bottle.path("state"))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let running = Running(child);
-    for _ in 0..1000 {
-        if bottle.path("state/egress.hash").exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    running
 }

@@ -122,6 +122,40 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_resets_before_or_within_its_answer_is_told_and_the_next_request_works() {
+    let authority = Authority::new();
+    let served = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&served);
+    let upstream = authority
+        .serve(&["http/1.1"], move |mut stream| {
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                request(&mut stream).await;
+                let part = &b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwhole"[..43 - number % 3];
+                if number % 3 > 0 {
+                    stream.write_all(part).await.unwrap();
+                    stream.flush().await.unwrap();
+                    // A reset overtakes what is still on its way.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                stream.get_ref().0.set_zero_linger().unwrap();
+            }
+        })
+        .await;
+    let proxy = Proxy::to(&authority, upstream).await;
+    for _ in 0..2 {
+        let reset = proxy.get("/x/").await;
+        assert_eq!(status(&reset), 502, "{reset}");
+        assert!(reset.contains("broke off"), "{reset}");
+        let whole = proxy.get("/x/").await;
+        assert!(whole.ends_with("\r\n\r\nwhol"), "{whole}");
+        let cut = proxy.get("/x/").await;
+        assert_eq!(status(&cut), 200);
+        assert!(cut.ends_with("\r\n\r\nwho"), "{cut}");
+    }
+}
+
+#[tokio::test]
 async fn a_kept_connection_that_the_upstream_closed_costs_no_request() {
     let authority = Authority::new();
     let served = Arc::new(AtomicUsize::new(0));

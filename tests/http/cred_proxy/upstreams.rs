@@ -8,8 +8,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
@@ -27,34 +31,61 @@ pub fn reply(text: impl Into<Bytes>) -> Reply {
     Response::new(Full::new(text.into()).boxed_unsync())
 }
 
-/// A key with a certificate for `up.example`, and the file that says to trust it.
+/// A key with a certificate, and the file that says to trust it.
 pub struct Authority {
-    made: rcgen::CertifiedKey<rcgen::KeyPair>,
+    chain: Vec<CertificateDer<'static>>,
+    key: KeyPair,
     _directory: TempDir,
     pub bundle: PathBuf,
 }
 
 impl Authority {
+    /// For `up.example`, signed by itself.
     pub fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["up.example".to_owned()]).unwrap();
+        let pem = made.cert.pem();
+        Self::of(vec![made.cert.der().clone()], made.signing_key, &pem)
+    }
+
+    /// For those names, signed by a company's own authority, as programs of all languages want it.
+    pub fn private(names: &[&str]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a company's authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let pem = params.self_signed(&key).unwrap().pem();
+        let authority = Issuer::new(params, key);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &authority).unwrap();
+        Self::of(vec![made.der().clone()], key, &pem)
+    }
+
+    fn of(chain: Vec<CertificateDer<'static>>, key: KeyPair, trusted: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let bundle = directory.path().join("bundle.pem");
-        fs::write(&bundle, made.cert.pem()).unwrap();
+        fs::write(&bundle, trusted).unwrap();
         Self {
-            made,
+            chain,
+            key,
             _directory: directory,
             bundle,
         }
     }
 
     fn acceptor(&self, alpn: &[&str]) -> TlsAcceptor {
-        let key = PrivateKeyDer::try_from(self.made.signing_key.serialize_der()).unwrap();
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![self.made.cert.der().clone()], key)
+            .with_single_cert(self.chain.clone(), key)
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
