@@ -174,14 +174,14 @@ impl Caches {
         self.pods.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// The claim of that name.
-    pub fn claim(&self, namespace: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
-        self.claims.get(&ObjectRef::new(name).within(namespace))
-    }
-
     /// The pods that build and try images for this Bottle.
     pub fn helpers(&self, namespace: &str, bottle: &str) -> BTreeSet<String> {
         self.helpers.names(namespace, bottle)
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The images that were built in a namespace and have run, by the name of the pod that built them.

@@ -56,7 +56,6 @@ pub fn settings(record: &Record) -> Settings {
         builds: None,
         runtime: Some(record.runtime.as_str()),
         images: std::collections::BTreeMap::new(),
-        volumes_stay: true,
         builtin,
     }
 }

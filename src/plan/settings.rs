@@ -18,12 +18,10 @@ pub struct Settings {
     pub pipelock: Option<Pipelock>,
     /// Where images are built and pushed to; none: no approval of a Dockerfile can be carried out.
     pub builds: Option<Builds>,
-    /// The runtime, where the bottle is one of this machine; none: a cluster.
+    /// The runtime, where the bottle is one of this machine, and workspace and HOME outlive its pod; none: a cluster.
     pub runtime: Option<&'static str>,
     /// Images of agents whose Bottle and class name none, by kind.
     pub images: BTreeMap<AgentKind, String>,
-    /// Whether workspace and HOME outlive the pod without a claim, as where a pod is containers of this machine.
-    pub volumes_stay: bool,
     /// The outermost scope, below every class.
     pub builtin: BottleClassSpec,
 }

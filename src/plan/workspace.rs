@@ -83,7 +83,7 @@ impl Work {
         let claim = workspace.size.map(|size| Claim { size, class });
         let accept_loss = workspace.accept_loss == Some(true);
         let roll = spec.rollout == Some(Rollout::Roll);
-        if roll && claim.is_none() && !accept_loss && !settings.volumes_stay {
+        if roll && claim.is_none() && !accept_loss && settings.runtime.is_none() {
             return Err(Problem::RollLosesWork);
         }
         let ttl = spec.ttl_after_finished.as_deref();
@@ -128,7 +128,7 @@ pub fn render(bottle: &Bottle, claim: &Claim) -> PersistentVolumeClaim {
 
 /// Whether ending this pod would lose what its agent has done, and nobody has accepted that.
 pub fn would_lose(spec: &Spec, settings: &Settings, pod: &Pod) -> bool {
-    !spec.work.accept_loss && !settings.volumes_stay && !is_on_claim(pod) && has_begun(pod)
+    !spec.work.accept_loss && settings.runtime.is_none() && !is_on_claim(pod) && has_begun(pod)
 }
 
 fn is_on_claim(pod: &Pod) -> bool {
@@ -215,7 +215,7 @@ impl Kept {
                 differs: made.is_some_and(|made| wanted.as_ref() != Some(made)),
             };
         }
-        if settings.volumes_stay {
+        if settings.runtime.is_some() {
             Self::ByRuntime
         } else if spec.work.accept_loss {
             Self::LossAccepted

@@ -68,7 +68,7 @@ pub enum Unfit {
     )]
     Dockerfile,
     /// The operator was not told where to push to, or there is none.
-    #[error("{}", no_builds(.0))]
+    #[error("{}", no_builds(*.0))]
     NoBuilds(Option<&'static str>),
     /// An image from where none may come.
     #[error(
@@ -78,7 +78,7 @@ pub enum Unfit {
     Base(String),
 }
 
-fn no_builds(runtime: &Option<&'static str>) -> String {
+fn no_builds(runtime: Option<&'static str>) -> String {
     match runtime {
         None => "this cluster builds no images: whoever runs it has to set the chart's value builds.registry, or put the \
                  tool into spec.agent.image"

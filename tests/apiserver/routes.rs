@@ -72,7 +72,7 @@ impl Road {
             pipelock: None,
             builds: None,
             images: std::collections::BTreeMap::new(),
-            volumes_stay: false,
+            runtime: None,
             builtin: BottleClassSpec::default(),
         };
         let observed = Observed {

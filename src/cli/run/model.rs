@@ -41,7 +41,8 @@ impl Flags {
         let Some(variable) = &self.model_key_from else {
             return Ok(None);
         };
-        let value = env::var(variable).ok().filter(|key| !key.trim().is_empty());
+        let value = env::var_os(variable).and_then(|key| key.into_string().ok());
+        let value = value.filter(|key| !key.trim().is_empty());
         let value = value.ok_or_else(|| {
             Error::Usage(format!(
                 "--model-key-from {variable}: that variable is not set here: export it with the key, or name another"

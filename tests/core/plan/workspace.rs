@@ -222,7 +222,7 @@ fn the_same_replaces_a_pod_whose_workspace_is_on_a_claim_or_stays_by_the_runtime
     for (what, change) in replacements() {
         for by_runtime in [false, true] {
             let mut world = with_workspace(if by_runtime { "{}" } else { CLAIM });
-            world.settings.volumes_stay = by_runtime;
+            world.settings.runtime = by_runtime.then_some("docker");
             world.settle();
             change(&mut world);
             let done = world.settle();

@@ -68,7 +68,6 @@ impl World {
                 builds: None,
                 runtime: None,
                 images: std::collections::BTreeMap::new(),
-                volumes_stay: false,
                 builtin: BottleClassSpec::default(),
             },
             helpers: Vec::new(),
