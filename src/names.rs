@@ -34,6 +34,10 @@ pub const ANNOTATION_POD_HASH: &str = "bot-bottle.dev/pod-hash";
 pub const ANNOTATION_CONFIG_TOUCH: &str = "bot-bottle.dev/config-touch";
 /// Annotation on the pod: hash of the agent's resources, which a resize changes in place.
 pub const ANNOTATION_RESOURCES_HASH: &str = "bot-bottle.dev/resources-hash";
+/// Annotation on the pod of a bottle with `rollout: Roll`: the config that it was made for, and the grants in it.
+pub const ANNOTATION_CONFIG: &str = "bot-bottle.dev/config";
+/// Annotation on a claim: the size and the class that were asked for.
+pub const ANNOTATION_WORKSPACE: &str = "bot-bottle.dev/workspace";
 /// Annotation on a pod that builds: the Dockerfile, mounted as a file.
 pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
 /// kubectl's own restart annotation, honoured on a Bottle.
@@ -240,6 +244,14 @@ pub const NO_PROXY: &str = "supervise,cred-proxy,egress,localhost,127.0.0.1";
 
 /// Reason of a Proposal's condition Applied that lets a reviewer correct `finalFile`; a CEL rule reads it.
 pub const REASON_INVALID_FINAL_FILE: &str = "InvalidFinalFile";
+
+/// How a container beside a bottle's own ends, where the operator tells one end from another.
+pub mod exit {
+    /// `push`: the registry was away, which waiting may mend.
+    pub const AWAY: u8 = 75;
+    /// `push`: the registry would not take the image from us.
+    pub const REFUSED: u8 = 77;
+}
 
 /// Packets with this mark may leave a build's pod; only who has NET_ADMIN can set it.
 pub const BUILD_MARK: u32 = 0x000b_0771;

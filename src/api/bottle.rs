@@ -90,10 +90,11 @@ pub struct BottleSpec {
     pub routes: Vec<Route>,
     /// How the allowlist is kept.
     pub egress: Egress,
-    /// The Dockerfile of the agent's image, as the agent may see and change it. Refused until this version builds
-    /// declared ones, too; without it the agent sees FROM and its image.
+    /// The Dockerfile of the agent's image, as the agent may see and change it; without it the agent sees FROM and its
+    /// image. It is not built until an agent's change of it is approved: agent.image names what was built from it, and
+    /// without that it is refused until this version builds declared ones, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 131_072))]
+    #[schemars(length(min = 1, max = 131_072))]
     pub dockerfile: Option<String>,
     /// The directory that the agent works in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,13 +102,15 @@ pub struct BottleSpec {
     /// Running, or Suspended: the pod is gone, everything else is kept. Default Running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operating_mode: Option<OperatingMode>,
-    /// How an approval reaches the pod: Reload (default) or Roll. Roll is refused until this version does it.
+    /// How an approval of hosts or routes reaches the pod: Reload (default), or Roll, which replaces the whole pod; that
+    /// needs a workspace that is kept, or one that may be lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
     /// How long questions and records live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposals: Option<Proposals>,
-    /// How long a finished bottle is kept, such as `2h`. Refused until this version deletes finished bottles.
+    /// How long a Bottle is kept after its agent has ended, well or not, such as `2h`: then it is deleted, and with it
+    /// all that is its own, the workspace's claim too. Without it, it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub ttl_after_finished: Option<String>,
@@ -141,24 +144,31 @@ pub struct Secret {
     pub hosts: Vec<String>,
 }
 
-/// The agent's working directory.
+/// The agent's working directory, and how long it lives; its HOME lives as long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Workspace {
-    /// Size of a claim for it, such as `10Gi`. Refused until this version makes claims; without it the workspace
-    /// lives as long as the pod.
+    /// Size of a claim (PersistentVolumeClaim) for workspace and HOME, such as `10Gi`: both outlive the pod, and end
+    /// with the Bottle. Without it they live as long as the pod. A claim that is there is neither resized nor removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(schema_with = "schema::quantity")]
     pub size: Option<String>,
-    /// Storage class of that claim. Refused until this version makes claims.
+    /// Storage class of that claim; without it the cluster's default one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub storage_class_name: Option<String>,
+    /// Whether workspace and HOME may be lost with the pod where there is no claim. Without it a running pod is not
+    /// replaced by the operator; the condition WorkspaceKept says what waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_loss: Option<bool>,
     /// Where the agent sees it; default `/bottle/workspace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::mount_path")]
     pub mount_path: Option<String>,
-    /// Repository to clone at the first start. Refused until this version has the credential proxy.
+    /// Repository to clone into an empty workspace, before the agent's first start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git: Option<Git>,
 }
@@ -167,16 +177,26 @@ pub struct Workspace {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Git {
-    /// URL, through the credential proxy.
-    #[schemars(length(min = 1, max = 2048))]
+    /// URL without credentials: `http://cred-proxy:9099/<path>/…` for a route that has them, or `https://…` of a host
+    /// that the allowlist has.
+    #[schemars(
+        length(min = 1, max = 2048),
+        regex(pattern = r"^https?://[^\s@?#\\]+$")
+    )]
     pub url: String,
-    /// Commit, tag or branch to start from.
+    /// Commit, tag or branch to start from; without it, what the repository's HEAD names.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(
+        length(min = 1, max = 256),
+        regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")
+    )]
     pub reference: Option<String>,
-    /// Branch to create for the agent's work.
+    /// Branch to create there for the agent's work, in the clone only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(
+        length(min = 1, max = 256),
+        regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")
+    )]
     pub branch: Option<String>,
 }
 

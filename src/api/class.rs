@@ -1,7 +1,8 @@
 //! `BottleClass`: what many bottles share.
 
 use super::{
-    Agent, Egress, LocalReference, Marketplace, McpServer, PodTemplate, Proposals, Toggle, schema,
+    Agent, Egress, LocalReference, Marketplace, McpServer, PodTemplate, Proposals, Toggle,
+    Workspace, schema,
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -66,6 +67,9 @@ pub struct BottleClassSpec {
     pub allowlist: Vec<String>,
     /// How the allowlist is kept.
     pub egress: Egress,
+    /// How long the workspaces live; a bottle's own fields win, one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
     /// How long questions and records live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposals: Option<Proposals>,

@@ -87,6 +87,15 @@ pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A size as Kubernetes writes it, above zero.
+pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 64,
+        "pattern": "^[1-9][0-9]*([.][0-9]+)?([KMGTPE]i|[kMGTPE])?$",
+    })
+}
+
 /// Where the agent sees a volume: a path that says where it leads, and none that hides a part of the seal. Two
 /// slashes or a dot would lead to the same place past the second rule.
 pub(super) fn mount_path(_: &mut SchemaGenerator) -> Schema {

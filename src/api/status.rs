@@ -15,8 +15,8 @@ pub struct BottleStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, SettingsRendered, SettingsIntact, SecretsResolved, EgressLocked, ConfigEnforced, AgentFinished, ImageBuilt:
-    /// each with a sentence that says what to do.
+    /// Ready, SettingsRendered, SettingsIntact, SecretsResolved, EgressLocked, ConfigEnforced, AgentFinished, ImageBuilt,
+    /// WorkspaceKept: each with a sentence that says what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions::<16>")]
     pub conditions: Vec<Condition>,

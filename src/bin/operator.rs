@@ -178,6 +178,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
             program: arguments.pipelock_program,
         }),
         images: arguments.agent_images.into_iter().collect(),
+        runtime: None,
         builds: read::<Builds>(arguments.builds.as_deref())?
             .filter(|builds| !builds.registry.is_empty() && !builds.image.is_empty()),
         builtin: read(arguments.builtin.as_deref())?.unwrap_or_default(),
@@ -214,24 +215,7 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         "operator starts"
     );
     let config = kube::Config::infer().await?;
-    if let (Some(address), Some(configuration), Some(host)) = (
-        arguments.webhook.webhook,
-        arguments.webhook.webhook_configuration,
-        arguments.webhook.webhook_host,
-    ) {
-        let place = webhook::Where {
-            configuration,
-            host,
-            identity: arguments.lease.identity.clone(),
-        };
-        let listener = TcpListener::bind(address).await?;
-        let client = kube::Client::try_from(config.clone())?;
-        tokio::spawn(async move {
-            if let Err(error) = webhook::run(client, listener, place).await {
-                tracing::error!(error = %chain(&error), "the webhook ended; decisions may be refused");
-            }
-        });
-    }
+    serve_webhook(arguments.webhook, &arguments.lease.identity, &config).await?;
     let Some(lease) = &arguments.lease.lease else {
         return work(config, options, Fence::open(), &health, until(stopped)).await;
     };
@@ -270,6 +254,34 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         // What it knows is of the past now: the next start begins anew.
         lost = &mut kept => lost?.map_or(Ok(()), |lost| Err(lost.into())),
     }
+}
+
+/// Serves the admission webhook beside the rest, where one is wanted.
+async fn serve_webhook(
+    arguments: WebhookArguments,
+    identity: &str,
+    config: &kube::Config,
+) -> Result<(), Box<dyn Error>> {
+    let (Some(address), Some(configuration), Some(host)) = (
+        arguments.webhook,
+        arguments.webhook_configuration,
+        arguments.webhook_host,
+    ) else {
+        return Ok(());
+    };
+    let place = webhook::Where {
+        configuration,
+        host,
+        identity: identity.to_owned(),
+    };
+    let listener = TcpListener::bind(address).await?;
+    let client = kube::Client::try_from(config.clone())?;
+    tokio::spawn(async move {
+        if let Err(error) = webhook::run(client, listener, place).await {
+            tracing::error!(error = %chain(&error), "the webhook ended; decisions may be refused");
+        }
+    });
+    Ok(())
 }
 
 /// A YAML file, when one is named.

@@ -1,5 +1,7 @@
 //! `bottle doctor`: what works here, and what to do about the rest.
 
+mod nodes;
+
 use super::{Error, Where, apply, on_cluster::Cluster, output, places};
 use crate::{
     local::{docker, sandbox::Bubblewrap},
@@ -19,7 +21,7 @@ enum Finding {
 /// Prints what was found. The exit code says whether bottles can be isolated anywhere.
 pub async fn run(place: &Where, _: &Options) -> Result<u8, Error> {
     let sandbox = sandbox();
-    let cluster = cluster(place).await;
+    let (cluster, nodes) = cluster(place).await;
     let docker = docker().await;
     let usable = [&sandbox, &docker, &cluster]
         .iter()
@@ -43,6 +45,7 @@ pub async fn run(place: &Where, _: &Options) -> Result<u8, Error> {
             program("kubectl", "kubectl", "`bottle exec` in a cluster needs it"),
         ),
         ("cluster", cluster),
+        ("nodes", nodes),
     ] {
         let line = match finding {
             Finding::Good(text) => format!("\x1b[32mok\x1b[0m    {name:<17}{text}"),
@@ -120,15 +123,18 @@ fn program(name: &str, package: &str, what: &str) -> Finding {
     }
 }
 
-async fn cluster(place: &Where) -> Finding {
+/// The cluster, and what is known of its nodes.
+async fn cluster(place: &Where) -> (Finding, Finding) {
+    let unknown = || Finding::Bad(format!("not asked; recommended: {}", nodes::RECOMMENDED));
     let cluster = match Cluster::connect(place).await {
         Ok(Some(cluster)) => cluster,
         Ok(None) => {
-            return Finding::Bad("none is configured: no kubeconfig with a current context".into());
+            let none = "none is configured: no kubeconfig with a current context";
+            return (Finding::Bad(none.into()), unknown());
         }
-        Err(error) => return Finding::Bad(chain(&error)),
+        Err(error) => return (Finding::Bad(chain(&error)), unknown()),
     };
-    match cluster.proposals(false).await {
+    let proposals = match cluster.proposals(false).await {
         Ok(_) => Finding::Good(format!(
             "proposals of namespace {} can be read",
             cluster.namespace()
@@ -137,5 +143,14 @@ async fn cluster(place: &Where) -> Finding {
             "{}; is the chart installed, and may you list proposals?",
             chain(&error)
         )),
-    }
+    };
+    let nodes = match cluster.kubelets().await {
+        Ok(kubelets) => nodes::judge(&kubelets),
+        Err(error) => Finding::Bad(format!(
+            "{}; recommended: {}",
+            chain(&error),
+            nodes::RECOMMENDED
+        )),
+    };
+    (proposals, nodes)
 }

@@ -6,7 +6,7 @@ use crate::{
     local::admit::Verdict,
     names,
 };
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::{
     Api, Client, Config, ResourceExt as _,
     api::{DeleteParams, ListParams, LogParams, Patch, PatchParams},
@@ -64,6 +64,25 @@ impl Cluster {
             namespace,
             context: place.context.clone(),
         }))
+    }
+
+    /// What the kubelets of a few nodes were told, by the node's name; an administrator may ask for it.
+    pub async fn kubelets(&self) -> Result<Vec<(String, serde_json::Value)>, Error> {
+        const NODES: u32 = 5;
+        let operation = || failed("ask nodes for their kubelets' configuration");
+        let nodes = Api::<Node>::all(self.client.clone());
+        let listed = nodes.list(&ListParams::default().limit(NODES)).await;
+        let mut all = Vec::new();
+        for node in listed.map_err(operation())? {
+            let name = node.name_any();
+            let path = format!("/api/v1/nodes/{name}/proxy/configz");
+            let request = http::Request::get(path).body(Vec::new());
+            let request = request.map_err(|error| operation()(kube::Error::HttpError(error)))?;
+            let mut answer: serde_json::Value =
+                self.client.request(request).await.map_err(operation())?;
+            all.push((name, answer["kubeletconfig"].take()));
+        }
+        Ok(all)
     }
 
     /// The namespace.

@@ -2,12 +2,14 @@
 
 mod bottle;
 mod directory;
+mod model;
 
 use super::{Error, Where, apply, on_machine::Machine, output, terminal};
 use crate::local::{
     self, honour::HOST_IMAGE, keeper, place::Place, record::Runtime, runner::Attach,
 };
 use directory::Directory;
+use model::Access;
 use nix::sys::signal::Signal;
 use std::{env, future::pending};
 use tokio::{
@@ -48,6 +50,8 @@ pub struct Options {
     /// An internal range that the proxy may reach, such as 10.1.0.0/16; repeat it.
     #[arg(long, value_name = "CIDR")]
     allow_internal: Vec<String>,
+    #[command(flatten)]
+    model: model::Flags,
     /// The program and its arguments.
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -79,6 +83,9 @@ pub async fn run(flags: &Where, options: Options) -> Result<u8, Error> {
             return Err(Error::Usage("--image goes with --runtime docker".into()));
         }
     };
+    let access = options
+        .model
+        .access(bottle::kind(options.command[0].as_ref()))?;
     let directory = Directory::prepare(&place, options.clone, &machine)?;
     let (program, readable) = if in_image {
         (options.command[0].clone().into(), Vec::new())
@@ -112,19 +119,26 @@ pub async fn run(flags: &Where, options: Options) -> Result<u8, Error> {
         at,
         allow: &options.allow,
         allow_internal: &options.allow_internal,
+        access: access.as_ref(),
     };
     apply::store(&place, &bottle::render(&request), &record)?;
     output::note(&format!(
         "bottle {name}: see what it asks for with `bottle proposals --local -n {} --watch`",
         machine.project()
     ));
-    let kept = keep(&place).await;
+    let stored = access.as_ref().map_or(Ok(()), |one| one.store(&place));
+    let kept = match stored {
+        Ok(()) => keep(&place).await,
+        Err(error) => Err(error),
+    };
+    let forgotten = access.map_or(Ok(()), |_| Access::forget(&place));
     let code = code(&place);
     // Whatever happened, nothing of it stays but what the person has to see.
     let finished = directory.finish(&place, options.yes);
     place.lock()?.remove_bottle()?;
     keeper::end(&place).await?;
     kept?;
+    forgotten?;
     finished?;
     Ok(code)
 }

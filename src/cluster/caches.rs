@@ -1,6 +1,9 @@
 //! The caches: one watch a kind fills the cache and wakes the reconcile.
 
-use super::{Error, Scope, index::ProposalIndex};
+use super::{
+    Error, Scope,
+    index::{Index, OfBottle},
+};
 use crate::{
     api::{BottleClass, Proposal},
     names,
@@ -8,7 +11,7 @@ use crate::{
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
 };
@@ -38,10 +41,12 @@ pub struct Caches {
     pub classes: Store<DeserializeGuard<BottleClass>>,
     pub pods: Store<Pod>,
     pub config_maps: Store<ConfigMap>,
+    pub claims: Store<PersistentVolumeClaim>,
     pub service_accounts: Store<ServiceAccount>,
     pub role_bindings: Store<RoleBinding>,
     pub network_policies: Store<NetworkPolicy>,
-    by_bottle: ProposalIndex,
+    by_bottle: Index<DeserializeGuard<Proposal>>,
+    helpers: Index<Pod>,
 }
 
 /// What fills the [`Caches`]; each has to be polled.
@@ -50,6 +55,7 @@ pub struct Feeds {
     pub classes: Changes<DeserializeGuard<BottleClass>>,
     pub pods: Changes<Pod>,
     pub config_maps: Changes<ConfigMap>,
+    pub claims: Changes<PersistentVolumeClaim>,
     pub service_accounts: Changes<ServiceAccount>,
     pub role_bindings: Changes<RoleBinding>,
     pub network_policies: Changes<NetworkPolicy>,
@@ -64,22 +70,21 @@ impl Caches {
             names::LABEL_MANAGED_BY,
             names::PRODUCT
         ));
-        let by_bottle = ProposalIndex::default();
+        let (by_bottle, helpers) = (Index::default(), Index::default());
         let (proposals, writer) = reflector::store();
         let noted = by_bottle.clone();
-        let changes = slim(scope.api(client), all.clone())
-            // Before the cache shows it: whoever asks the index may learn of too many, never of too few.
-            .inspect(move |event| {
-                if let Ok(event) = event {
-                    noted.note(event);
-                }
-            })
+        let changes = indexed(slim(scope.api(client), all.clone()), noted)
             .reflect(writer)
             .touched_objects()
             .boxed();
         let (classes, class_changes) = cached(Api::all(client.clone()), all);
-        let (pods, pod_changes) = of_scope(client, scope, &ours);
+        let (pods, writer) = reflector::store();
+        let pod_changes = indexed(slim(scope.api(client), ours.clone()), helpers.clone())
+            .reflect(writer)
+            .touched_objects()
+            .boxed();
         let (config_maps, config_map_changes) = of_scope(client, scope, &ours);
+        let (claims, claim_changes) = of_scope(client, scope, &ours);
         let (service_accounts, service_account_changes) = of_scope(client, scope, &ours);
         let (role_bindings, role_binding_changes) = of_scope(client, scope, &ours);
         let (network_policies, network_policy_changes) = of_scope(client, scope, &ours);
@@ -88,16 +93,19 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
             by_bottle,
+            helpers,
         };
         let feeds = Feeds {
             proposals: changes,
             classes: class_changes,
             pods: pod_changes,
             config_maps: config_map_changes,
+            claims: claim_changes,
             service_accounts: service_account_changes,
             role_bindings: role_binding_changes,
             network_policies: network_policy_changes,
@@ -112,10 +120,12 @@ impl Caches {
             classes,
             pods,
             config_maps,
+            claims,
             service_accounts,
             role_bindings,
             network_policies,
             by_bottle: _,
+            helpers: _,
         } = self;
         let kind = |kind: &'static str| move |error: WriterDropped| Error::Cache(kind, error);
         let wait = proposals.wait_until_ready();
@@ -126,6 +136,8 @@ impl Caches {
         wait.await.map_err(kind("Pods"))?;
         let wait = config_maps.wait_until_ready();
         wait.await.map_err(kind("ConfigMaps"))?;
+        let wait = claims.wait_until_ready();
+        wait.await.map_err(kind("PersistentVolumeClaims"))?;
         let wait = service_accounts.wait_until_ready();
         wait.await.map_err(kind("ServiceAccounts"))?;
         let wait = role_bindings.wait_until_ready();
@@ -160,6 +172,16 @@ impl Caches {
     /// The pod of that name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.pods.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// The pods that build and try images for this Bottle.
+    pub fn helpers(&self, namespace: &str, bottle: &str) -> BTreeSet<String> {
+        self.helpers.names(namespace, bottle)
+    }
+
+    /// The claim of that name.
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<Arc<PersistentVolumeClaim>> {
+        self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The images that were built in a namespace and have run, by the name of the pod that built them.
@@ -201,6 +223,18 @@ where
     let (store, writer) = reflector::store();
     let changes = slim(api, config).reflect(writer).touched_objects().boxed();
     (store, changes)
+}
+
+/// The same events, noted before the cache shows them: whoever asks the index may learn of too many, never of too few.
+fn indexed<K: OfBottle + 'static>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    index: Index<K>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
+    events.inspect(move |event| {
+        if let Ok(event) = event {
+            index.note(event);
+        }
+    })
 }
 
 /// A watch of objects without what nobody here reads: the managed fields are half of a cached object's size.

@@ -185,8 +185,7 @@ async fn work(context: &Context, bottle: &Bottle, seen: observe::Seen) -> Result
         // Something of our name exists that the caches don't show: a foreign object, or one that is too new.
         Err(error) if error.is_conflict() => {
             let object = names::object_name(&bottle.name_any());
-            let (config_map, pod) = observe::foreign(context, &namespace, &object).await?;
-            let seen = seen.with_foreign(config_map, pod);
+            let seen = seen.with_foreign(observe::foreign(context, &namespace, &object).await?);
             match carry_out(context, bottle, &seen).await {
                 Err(error) if error.is_conflict() => Ok(Action::requeue(CATCH_UP)),
                 other => other,

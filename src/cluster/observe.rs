@@ -6,12 +6,9 @@ use crate::{
     names,
     plan::{Observed, builds},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::{Api, ResourceExt as _};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Owned copies of what [`Observed`] borrows.
 pub struct Seen {
@@ -19,6 +16,7 @@ pub struct Seen {
     proposals: Vec<Proposal>,
     config_map: Option<Arc<ConfigMap>>,
     pod: Option<Arc<Pod>>,
+    claim: Option<Arc<PersistentVolumeClaim>>,
     helpers: Vec<Arc<Pod>>,
     known: BTreeMap<String, String>,
 }
@@ -31,6 +29,7 @@ impl Seen {
             proposals: &self.proposals,
             config_map: self.config_map.as_deref(),
             pod: self.pod.as_deref(),
+            claim: self.claim.as_deref(),
             settings: &context.settings,
             builds: builds::Around {
                 pods: &self.helpers,
@@ -47,16 +46,11 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     let name = bottle.name_any();
     let object = names::object_name(&name);
     let proposals = context.caches.proposals_of(&namespace, &name);
-    // Two proposals may have one build.
-    let built: BTreeSet<_> = proposals.iter().filter_map(builds::pod_of).collect();
-    let helpers = built
+    // Two bottles may have one build, and what a deleted proposal has left is named by none.
+    let mut helpers = context.caches.helpers(&namespace, &name);
+    helpers.extend(proposals.iter().filter_map(builds::pod_of));
+    let helpers = helpers
         .into_iter()
-        .chain(
-            proposals
-                .iter()
-                .any(builds::concerns)
-                .then(|| names::probe_name(&name)),
-        )
         .filter_map(|pod| context.caches.pod(&namespace, &pod))
         .collect();
     // Looked for in the whole cache, so only when a build is about to begin.
@@ -74,6 +68,7 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
         proposals,
         config_map: context.caches.config_map(&namespace, &object),
         pod: context.caches.pod(&namespace, &object),
+        claim: context.caches.claim(&namespace, &object),
         helpers,
         known,
     };
@@ -101,6 +96,14 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
                 .as_ref()
                 .and_then(|one| one.metadata.resource_version.as_deref()),
         ),
+        visible.caught_up(
+            "PersistentVolumeClaim",
+            &namespace,
+            &object,
+            seen.claim
+                .as_ref()
+                .and_then(|one| one.metadata.resource_version.as_deref()),
+        ),
         seen.proposals.iter().all(|proposal| {
             let version = proposal.metadata.resource_version.as_deref();
             visible.caught_up("Proposal", &namespace, &proposal.name_any(), version)
@@ -109,30 +112,41 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     caught_up.into_iter().all(|one| one).then_some(seen)
 }
 
-/// An object of our name that the caches, which hold only ours, can't show: read once, when making ours failed.
-pub async fn foreign(
-    context: &Context,
-    namespace: &str,
-    object: &str,
-) -> Result<(Option<ConfigMap>, Option<Pod>), Error> {
+/// Objects of our name that the caches, which hold only ours, can't show.
+#[derive(Debug)]
+pub struct Foreign {
+    config_map: Option<ConfigMap>,
+    pod: Option<Pod>,
+    claim: Option<PersistentVolumeClaim>,
+}
+
+/// Read once, when making ours failed.
+pub async fn foreign(context: &Context, namespace: &str, object: &str) -> Result<Foreign, Error> {
     let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), namespace);
     let pods = Api::<Pod>::namespaced(context.client.clone(), namespace);
-    let config_map = config_maps
-        .get_opt(object)
-        .await
-        .map_err(Error::api("read ConfigMap", object))?;
-    let pod = pods
-        .get_opt(object)
-        .await
-        .map_err(Error::api("read Pod", object))?;
-    Ok((config_map, pod))
+    let claims = Api::<PersistentVolumeClaim>::namespaced(context.client.clone(), namespace);
+    Ok(Foreign {
+        config_map: config_maps
+            .get_opt(object)
+            .await
+            .map_err(Error::api("read ConfigMap", object))?,
+        pod: pods
+            .get_opt(object)
+            .await
+            .map_err(Error::api("read Pod", object))?,
+        claim: claims
+            .get_opt(object)
+            .await
+            .map_err(Error::api("read PersistentVolumeClaim", object))?,
+    })
 }
 
 impl Seen {
     /// The same, with what was read past the caches.
-    pub fn with_foreign(mut self, config_map: Option<ConfigMap>, pod: Option<Pod>) -> Self {
-        self.config_map = config_map.map(Arc::new).or(self.config_map);
-        self.pod = pod.map(Arc::new).or(self.pod);
+    pub fn with_foreign(mut self, foreign: Foreign) -> Self {
+        self.config_map = foreign.config_map.map(Arc::new).or(self.config_map);
+        self.pod = foreign.pod.map(Arc::new).or(self.pod);
+        self.claim = foreign.claim.map(Arc::new).or(self.claim);
         self
     }
 }

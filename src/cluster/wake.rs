@@ -6,7 +6,7 @@ use crate::{
     names,
 };
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Pod, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
 };
@@ -56,6 +56,7 @@ pub fn wake(
         .watches_stream(feeds.config_maps, |config_map: ConfigMap| {
             owner(&config_map)
         })
+        .watches_stream(feeds.claims, |claim: PersistentVolumeClaim| owner(&claim))
         .watches_stream(feeds.service_accounts, move |object: ServiceAccount| {
             accounts(object.namespace())
         })

@@ -30,6 +30,9 @@ pub struct Instructions {
     /// Commands of the agent program that enter MCP servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<Exec>,
+    /// What is cloned into an empty workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Repository>,
     /// What the workspace could bring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
@@ -68,6 +71,22 @@ pub struct Fragment {
     /// a map, or a list of objects that carry `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
+}
+
+/// A git repository, for the first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repository {
+    /// Where it comes from; without credentials.
+    pub url: String,
+    /// Commit, tag or branch; none: what its HEAD names.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Branch to make there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The workspace.
+    pub directory: String,
 }
 
 /// A command of the agent program that enters an MCP server.

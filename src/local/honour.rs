@@ -82,7 +82,8 @@ pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
     Ok(())
 }
 
-fn fields(spec: &BottleSpec) -> [(bool, &'static str); 10] {
+fn fields(spec: &BottleSpec) -> [(bool, &'static str); 14] {
+    let workspace = spec.workspace.clone().unwrap_or_default();
     let template = spec.pod_template.clone().unwrap_or_default();
     // Labels and annotations are kept on the pod object, where people look for them.
     let rest = PodTemplate {
@@ -103,6 +104,13 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 10] {
         ),
         (!spec.image_pull_secrets.is_empty(), "spec.imagePullSecrets"),
         (spec.runtime_class_name.is_some(), "spec.runtimeClassName"),
+        (workspace.size.is_some(), "spec.workspace.size"),
+        (
+            workspace.storage_class_name.is_some(),
+            "spec.workspace.storageClassName",
+        ),
+        (workspace.git.is_some(), "spec.workspace.git"),
+        (spec.ttl_after_finished.is_some(), "spec.ttlAfterFinished"),
         (rest != PodTemplate::default(), "spec.podTemplate"),
     ]
 }

@@ -54,6 +54,7 @@ pub fn settings(record: &Record) -> Settings {
         deny: Vec::new(),
         pipelock: None,
         builds: None,
+        runtime: Some(record.runtime.as_str()),
         images: std::collections::BTreeMap::new(),
         builtin,
     }
@@ -137,6 +138,7 @@ impl Keeper<'_> {
                 proposals: &proposals,
                 config_map: config_map.as_ref(),
                 pod: pod.as_ref(),
+                claim: None,
                 settings,
                 builds: crate::plan::builds::Around::default(),
                 turn: true,

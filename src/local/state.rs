@@ -81,6 +81,33 @@ impl State {
             .join(name)
             .join(key)
     }
+
+    /// Writes a key of a Secret, for this user's eyes alone.
+    pub fn put_secret(
+        &self,
+        project: &str,
+        name: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<(), Error> {
+        let path = self.secret(project, name, key);
+        let put = || {
+            write::directory(path.parent().unwrap_or(&path))?;
+            write::replace(&path, value.as_bytes())
+        };
+        put().map_err(Error::file("write", &path))
+    }
+
+    /// Removes a Secret; one that is not there is removed.
+    pub fn remove_secret(&self, project: &str, name: &str) -> Result<(), Error> {
+        let path = self.root.join(project).join(".secrets").join(name);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(super) fn open_lock(path: &Path) -> Result<File, Error> {

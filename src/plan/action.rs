@@ -1,6 +1,9 @@
 //! A plan: the writes in their order, and when to look again.
 
-use super::{roll::Standing, status::SETTINGS_INTACT};
+use super::{
+    roll::Standing,
+    status::{HELD, SETTINGS_INTACT, WORKSPACE_KEPT},
+};
 use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus, Resources},
     config::remarks::Word,
@@ -12,7 +15,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt as _;
 
 /// One write. The order of a plan's actions is the order in which they must happen.
@@ -36,6 +39,8 @@ pub enum Action {
     CreateConfigMap(Box<ConfigMap>),
     /// Bring the ConfigMap up to date: new config and decisions in one write.
     ApplyConfigMap(Box<ConfigMap>),
+    /// Make the claim for workspace and HOME.
+    CreateClaim(Box<PersistentVolumeClaim>),
     /// Make the pod.
     CreatePod(Box<Pod>),
     /// Take the pod away; the next plan makes another.
@@ -65,15 +70,18 @@ pub enum Action {
     ResizePod {
         /// The new resources.
         resources: Resources,
-        /// Their hash, for the annotation.
+        /// Their hash, for the annotation; what the API server refuses is noted there, too.
         hash: String,
-        /// The pod's uid: where it can't be resized it is replaced.
-        uid: String,
     },
     /// Touch the pod, so that the kubelet refreshes the ConfigMap's mount at once.
     TouchPod {
         /// The annotation's value.
         value: String,
+    },
+    /// Remove the Bottle, and with it all that is its own.
+    DeleteBottle {
+        /// Its uid: never delete a successor.
+        uid: String,
     },
     /// Store the Bottle's status.
     ApplyBottleStatus(Box<BottleStatus>),
@@ -165,7 +173,11 @@ impl Plan {
                 ..status.clone()
             })
         {
-            let notices = [not_ready(bottle, &status), settings_news(bottle, &status)];
+            let notices = [
+                not_ready(bottle, &status),
+                settings_news(bottle, &status),
+                held(bottle, &status),
+            ];
             for notice in notices.into_iter().flatten() {
                 self.notify(None, notice);
             }
@@ -222,6 +234,19 @@ fn settings_news(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
     said.then(|| Notice {
         warning: new.status == condition::FALSE,
         reason: reason.as_str(),
+        note: new.message.clone(),
+    })
+}
+
+/// An Event when the pod should go and does not, for another reason than before.
+fn held(bottle: &Bottle, status: &BottleStatus) -> Option<Notice> {
+    let old = bottle.status.as_ref();
+    let old = old.and_then(|old| condition::get(&old.conditions, WORKSPACE_KEPT));
+    let new = condition::get(&status.conditions, WORKSPACE_KEPT)?;
+    let news = new.reason == HELD && old.is_none_or(|old| old.message != new.message);
+    news.then(|| Notice {
+        warning: true,
+        reason: HELD,
         note: new.message.clone(),
     })
 }

@@ -153,9 +153,8 @@ pub fn agent(spec: &Spec) -> Container {
     let mut mounts = vec![
         mount(volumes::CURRENT_CONFIG, names::path::CURRENT_CONFIG, true),
         mount(volumes::SEAL, names::path::SEAL, true),
-        mount(volumes::HOME, names::path::HOME, false),
-        mount(volumes::WORKSPACE, &spec.workspace_path, false),
     ];
+    mounts.extend(volumes::agent_mounts(spec));
     if spec.ca_bundle.is_some() {
         mounts.push(mount(volumes::CA, names::path::CA, true));
     }
@@ -219,6 +218,12 @@ fn agent_env(spec: &Spec) -> Vec<EnvVar> {
         }
     }
     variables.insert("NODE_USE_ENV_PROXY", "1");
+    // The workspace's own directory is root's, by whom git means that somebody else has laid the repository there.
+    if !variables.contains_key("GIT_CONFIG_COUNT") {
+        variables.insert("GIT_CONFIG_COUNT", "1");
+        variables.insert("GIT_CONFIG_KEY_0", "safe.directory");
+        variables.insert("GIT_CONFIG_VALUE_0", &spec.workspace_path);
+    }
     variables.insert("HOME", names::path::HOME);
     variables
         .into_iter()

@@ -3,17 +3,34 @@
 
 use crate::{
     api::{Decision, Proposal},
+    config::hex,
     proposal::{
         build,
+        change::Change,
         lifetimes::Lifetimes,
         limits::Room,
         notice::Facts,
-        progress::{self, Progress},
+        progress::{self, Grant, Progress},
         today::Today,
         unfit,
     },
 };
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+/// Names a set of grants of hosts and routes that are in force.
+pub fn hash(grants: &[Grant]) -> String {
+    let in_force = grants.iter().filter(|grant| grant.in_force());
+    let mut sequences: Vec<i64> = in_force
+        .filter(|grant| !matches!(grant.change, Change::Image(_)))
+        .map(|grant| grant.sequence)
+        .collect();
+    sequences.sort_unstable();
+    let bytes: Vec<u8> = sequences.into_iter().flat_map(i64::to_be_bytes).collect();
+    let mut hash = hex(&Sha256::digest(bytes));
+    hash.truncate(16);
+    hash
+}
 
 /// The next state of each of `proposals`, in their order. Without `declared` (the Bottle is not valid) nothing that
 /// depends on it is decided. `build` tells what is seen of an image's build.

@@ -31,6 +31,12 @@ pub fn render(spec: &Spec) -> seal::Instructions {
         wall: WALL.map(str::to_owned).to_vec(),
         fragments: rendered.fragments.clone(),
         exec: rendered.exec.clone(),
+        git: spec.work.git.as_ref().map(|git| seal::Repository {
+            url: git.url.clone(),
+            reference: git.reference.clone(),
+            branch: git.branch.clone(),
+            directory: spec.workspace_path.clone(),
+        }),
         project: rendered.project.clone(),
         skills: skills(spec),
         authorities: spec.ca_bundle.as_ref().map(|_| seal::Authorities {

@@ -6,10 +6,11 @@ use super::{
     scope::Spec,
     seen::{agent_image, container_status, ended},
     settings::Settings,
+    workspace::Made,
 };
 use crate::{
     api::Bottle,
-    names::{self, ANNOTATION_POD_HASH},
+    names::{self, ANNOTATION_POD_HASH, ANNOTATION_RESOURCES_HASH},
 };
 use k8s_openapi::api::core::v1::Pod;
 
@@ -68,6 +69,7 @@ pub(super) struct Replace {
 /// Why the pod can't stay, if so.
 pub(super) fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> {
     let at_once = |why| Some(Replace { why, waits: false });
+    let in_turn = |why| Some(Replace { why, waits: true });
     if spec.suspended {
         return at_once("spec.operatingMode is Suspended");
     }
@@ -79,13 +81,39 @@ pub(super) fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> 
         return at_once("the pod failed as a whole (evicted, or its node went away)");
     }
     if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
-        return Some(Replace {
-            why: "the Bottle, its class or the operator changed in a way that a running pod can't take",
-            waits: true,
-        });
+        return in_turn(
+            "the Bottle, its class or the operator changed in a way that a running pod can't take",
+        );
+    }
+    if resize_refused(seen, wanted) {
+        return in_turn("its resources can't change in place");
+    }
+    if let Some(wanted) = &spec.work.made {
+        let made = Made::of(seen);
+        let grants = made.as_ref().map(|made| &made.grants);
+        if made.as_ref() != Some(wanted) {
+            let why = "spec.rollout is Roll, and the allowlist or the routes changed";
+            // A person's decision is about this very bottle; a class' hosts are about all of its.
+            return if grants.is_some_and(|grants| *grants != wanted.grants) {
+                at_once(why)
+            } else {
+                in_turn(why)
+            };
+        }
     }
     if ended(seen).is_some() && agent_image(seen) != Some(&spec.image) {
         return at_once("the agent has ended and its image changed");
     }
     None
+}
+
+/// Whether the API server has said that this pod can't have the resources that are wanted.
+pub(super) fn resize_refused(seen: &Pod, wanted: &Pod) -> bool {
+    let hash = annotation(wanted, ANNOTATION_RESOURCES_HASH).unwrap_or_default();
+    annotation(seen, ANNOTATION_RESOURCES_HASH) == Some(&*refused(hash))
+}
+
+/// What stands on a pod in place of the hash of its resources when it can't have them.
+pub fn refused(hash: &str) -> String {
+    format!("refused-{hash}")
 }

@@ -6,10 +6,11 @@ pub mod containers;
 mod denials;
 pub mod engine;
 pub mod files;
+mod finished;
 pub mod fold;
 pub mod grants;
 pub mod instructions;
-mod interrupt;
+pub mod interrupt;
 mod kept;
 pub mod metadata;
 pub mod namespace;
@@ -27,12 +28,13 @@ pub mod status;
 mod told;
 mod unsupported;
 pub mod volumes;
+pub mod workspace;
 
 pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
-    config::decisions::Decisions,
+    config::{Files, decisions::Decisions},
     names,
     proposal::{
         limits::Room,
@@ -41,7 +43,7 @@ use crate::{
     },
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt as _;
 use problem::Problem;
 use scope::Spec;
@@ -58,6 +60,8 @@ pub struct Observed<'a> {
     pub config_map: Option<&'a ConfigMap>,
     /// The pod of our name.
     pub pod: Option<&'a Pod>,
+    /// The claim of our name.
+    pub claim: Option<&'a PersistentVolumeClaim>,
     /// What the operator was told.
     pub settings: &'a Settings,
     /// Pods that build images, and what they have built.
@@ -133,6 +137,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         hidden: effective.map_or(&[], |one| &one.hidden),
         built: effective.and_then(|one| one.built.as_deref()),
         unusable: effective.and_then(|one| one.unusable.as_deref()),
+        kept: effective.and_then(|one| one.kept.as_ref()),
         denials_told: telling.told,
         now,
     });
@@ -144,6 +149,9 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     }
     plan.notify_progress(&proposals, progressed);
     plan.remove_closed(seen.proposals, lifetimes, now);
+    if let Ok(spec) = &spec {
+        plan.remove_finished(spec, uid, owned(bottle, seen.pod), now);
+    }
     plan
 }
 
@@ -155,6 +163,7 @@ impl Plan {
         self.actions.append(&mut effective.helpers);
         self.standing = effective.pod.standing;
         self.actions.extend(effective.config_map_action.take());
+        self.actions.extend(effective.claim_action.take());
         for action in effective.pod.actions.drain(..) {
             if let Action::DeletePod { why, .. } = &action {
                 self.notify(
@@ -174,6 +183,9 @@ impl Plan {
 /// The config part of a plan.
 struct EffectivePlan {
     config_map_action: Option<Action>,
+    claim_action: Option<Action>,
+    /// What workspace and HOME live in; none while the Bottle is invalid.
+    kept: Option<workspace::Kept>,
     pod: running::PodPlan,
     hash: String,
     /// The agent's image as it is wanted; none while the Bottle is invalid.
@@ -209,6 +221,11 @@ fn effective(
     if seen.pod.is_some() && owned(bottle, seen.pod).is_none() {
         return Err(Problem::NameTaken { kind: "Pod", name });
     }
+    let claim = owned(bottle, seen.claim);
+    if seen.claim.is_some() && claim.is_none() {
+        let kind = "PersistentVolumeClaim";
+        return Err(Problem::NameTaken { kind, name });
+    }
     let effective = fold::fold(&spec.declared, &grants_of(progressed));
     engine::check(spec.engine, &effective.allowlist)?;
     let wanted = effective.image.as_ref().unwrap_or(&spec.image);
@@ -216,12 +233,29 @@ fn effective(
     let stays = owned(bottle, seen.pod)
         .and_then(seen::agent_image)
         .filter(|_| !gate.open);
-    let spec = &Spec {
-        image: stays.unwrap_or(wanted).clone(),
-        ..spec.clone()
-    };
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
+    let made = workspace::Made {
+        config: Files {
+            dockerfile: String::new(),
+            ..files.clone()
+        }
+        .hash(),
+        grants: grants::hash(&grants_of(progressed)),
+    };
+    let spec = &Spec {
+        image: stays.unwrap_or(wanted).clone(),
+        work: workspace::Work {
+            claim: spec
+                .work
+                .claim
+                .clone()
+                .or_else(|| claim.map(workspace::Claim::of)),
+            made: spec.work.roll.then_some(made),
+            ..spec.work.clone()
+        },
+        ..spec.clone()
+    };
     let told = decisions.clone();
     let config_map = files::config_map(bottle, spec, &files, decisions);
     let rendered = pod::render(bottle, spec, seen.settings);
@@ -239,6 +273,13 @@ fn effective(
         seen.turn,
         now,
     );
+    let claim_action = spec
+        .work
+        .claim
+        .as_ref()
+        .filter(|_| claim.is_none() && !spec.suspended)
+        .map(|wanted| Action::CreateClaim(Box::new(workspace::render(bottle, wanted))));
+    let kept = workspace::Kept::of(bottle, spec, seen.settings, claim, pod.held);
     let config_map_action = match seen.config_map {
         None => Some(Action::CreateConfigMap(Box::new(config_map))),
         Some(old) if same_config_map(old, &config_map) => None,
@@ -246,6 +287,8 @@ fn effective(
     };
     Ok(EffectivePlan {
         config_map_action,
+        claim_action,
+        kept: Some(kept),
         pod,
         hash,
         image: Some(spec.image.clone()),
@@ -277,6 +320,8 @@ fn still_effective(
         pod: running::deliver(owned(bottle, seen.pod), &config_map, delivery, now),
         config_map_action: (!same_config_map(stored, &config_map))
             .then(|| Action::ApplyConfigMap(Box::new(config_map))),
+        claim_action: None,
+        kept: None,
         hash: files.hash(),
         image: None,
         applied: delivery.in_force(),

@@ -42,6 +42,9 @@ pub fn render(bottle: &Bottle, spec: &Spec, settings: &Settings) -> Pod {
     let hash = shape_hash(&pod, spec);
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(names::ANNOTATION_POD_HASH.into(), hash);
+    if let Some(made) = &spec.work.made {
+        annotations.insert(names::ANNOTATION_CONFIG.into(), made.to_string());
+    }
     annotations.insert(
         names::ANNOTATION_RESOURCES_HASH.into(),
         resources_hash(spec),

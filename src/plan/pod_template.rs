@@ -1,7 +1,7 @@
-//! `spec.podTemplate` merged into the pod, under our own values.
+//! `spec.podTemplate` merged into the pod, under our own values, and into the pods that build and try its image.
 
 use crate::{api::PodTemplate, names};
-use k8s_openapi::api::core::v1::{Pod, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Volume, VolumeMount};
 use std::collections::BTreeMap;
 
 /// Prefix of a user's volumes, so that none can take the name of ours.
@@ -54,6 +54,28 @@ pub fn merge(pod: &mut Pod, template: &PodTemplate) {
             }
         }
     }
+}
+
+/// Where a pod that builds the bottle's image may run: on the nodes that the bottle's own may. What it says of other
+/// pods is not for this one, which would hold itself off the nodes that run bottles.
+pub fn place(spec: &mut PodSpec, template: &PodTemplate) {
+    tolerate(spec, template);
+    let selector = &template.node_selector;
+    spec.node_selector = (!selector.is_empty()).then(|| selector.clone());
+    let nodes = template
+        .affinity
+        .as_ref()
+        .and_then(|affinity| affinity.node_affinity.clone());
+    spec.affinity = nodes.map(|nodes| Affinity {
+        node_affinity: Some(nodes),
+        ..Affinity::default()
+    });
+}
+
+/// What a pod tolerates that must run where the bottle's own runs already.
+pub fn tolerate(spec: &mut PodSpec, template: &PodTemplate) {
+    let tolerations = &template.tolerations;
+    spec.tolerations = (!tolerations.is_empty()).then(|| tolerations.clone());
 }
 
 fn under(ours: &mut BTreeMap<String, String>, theirs: &BTreeMap<String, String>) {

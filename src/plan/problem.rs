@@ -25,6 +25,16 @@ pub enum Problem {
         /// Its path.
         field: &'static str,
     },
+    /// A class without a claim.
+    #[error(
+        "spec.workspace.storageClassName needs spec.workspace.size; set it, or remove the class"
+    )]
+    ClassWithoutSize,
+    /// A pod can't be replaced without losing what the agent has done.
+    #[error(
+        "spec.rollout Roll replaces the pod, and workspace and home would end with it: set spec.workspace.size for a claim, spec.workspace.acceptLoss, or use Reload"
+    )]
+    RollLosesWork,
     /// The agent's uid is one of ours.
     #[error("spec.agent.user {0} is reserved; use 1000 or above, but not 61000 to 61099")]
     ReservedUser(i64),
@@ -155,6 +165,8 @@ impl Problem {
             | Self::EnvironmentName(_)
             | Self::Range(_)
             | Self::ParentProxy
+            | Self::ClassWithoutSize
+            | Self::RollLosesWork
             | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",

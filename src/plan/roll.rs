@@ -31,6 +31,8 @@ pub enum Standing {
     Moving,
     /// It must restart, and waits for its turn.
     Waiting,
+    /// It must restart, and would lose what nobody has given up: no turn helps.
+    Held,
 }
 
 /// The class of a bottle, and its generation as the bottle's plan saw it.
@@ -113,7 +115,7 @@ impl Rolls {
             Standing::Renaming if named => Standing::Settled,
             other => other,
         };
-        if standing == Standing::Settled {
+        if matches!(standing, Standing::Settled | Standing::Held) {
             entry.turn = None;
         }
         entry.of = of;
@@ -151,7 +153,9 @@ impl Rolls {
             progress.bottles += 1;
             if entry.turn.is_some() {
                 progress.rolling += 1;
-            } else if generation == progress.generation && entry.standing != Standing::Waiting {
+            } else if generation == progress.generation
+                && !matches!(entry.standing, Standing::Waiting | Standing::Held)
+            {
                 progress.updated += 1;
             } else {
                 progress.waiting += 1;

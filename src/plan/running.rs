@@ -2,12 +2,13 @@
 
 use super::{
     Action,
-    interrupt::{Replace, agent_runs, by_decision, own_change, replace, standing},
+    interrupt::{Replace, agent_runs, by_decision, own_change, replace, resize_refused, standing},
     pod::render,
     roll::{AGAIN, Standing},
     scope::Spec,
-    seen::agent_image,
+    seen::{agent_image, ended},
     settings::Settings,
+    workspace,
 };
 use crate::{
     api::Bottle,
@@ -27,6 +28,8 @@ pub struct PodPlan {
     pub recheck: Option<Timestamp>,
     /// Where the pod is.
     pub standing: Standing,
+    /// Why it should go, while it stays because what its agent has done would be lost.
+    pub held: Option<&'static str>,
 }
 
 /// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 and 4 seconds.
@@ -113,7 +116,11 @@ pub fn decide(
         standing: standing(seen),
         ..PodPlan::default()
     };
-    match replace(spec, seen, &wanted) {
+    let mut replace = replace(spec, seen, &wanted);
+    if replace.is_some() && workspace::would_lose(spec, settings, seen) {
+        plan.held = replace.take().map(|replace| replace.why);
+    }
+    match replace {
         Some(Replace { why, waits }) if now_or_never || !waits => {
             return PodPlan::only(Action::DeletePod {
                 name: names::object_name(bottle.metadata.name.as_deref().unwrap_or_default()),
@@ -122,6 +129,8 @@ pub fn decide(
             });
         }
         None if agent_image(seen) == Some(&spec.image) => {}
+        // Another image would start nobody: it stays as it is until the pod may go.
+        None if plan.held.is_some() && (spec.suspended || ended(seen).is_some()) => {}
         None if now_or_never || by_decision(spec, seen, settings) => {
             plan.standing = Standing::Moving;
             plan.actions.push(Action::PatchPodImage {
@@ -130,14 +139,17 @@ pub fn decide(
         }
         Some(_) | None => plan.wait(now),
     }
+    if plan.held.is_some() && matches!(plan.standing, Standing::Settled | Standing::Renaming) {
+        plan.standing = Standing::Held;
+    }
     if annotation(seen, ANNOTATION_RESOURCES_HASH) != annotation(&wanted, ANNOTATION_RESOURCES_HASH)
+        && !resize_refused(seen, &wanted)
     {
         plan.actions.push(Action::ResizePod {
             resources: spec.resources.clone().unwrap_or_default(),
             hash: annotation(&wanted, ANNOTATION_RESOURCES_HASH)
                 .unwrap_or_default()
                 .to_owned(),
-            uid: seen.metadata.uid.clone().unwrap_or_default(),
         });
     }
     touch(&mut plan, seen, content, delivery, now);
@@ -211,6 +223,7 @@ impl PodPlan {
             actions: vec![action],
             recheck: None,
             standing: Standing::Moving,
+            held: None,
         }
     }
 

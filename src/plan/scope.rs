@@ -1,13 +1,16 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
-use super::{engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported};
+use super::{
+    engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported,
+    workspace::Work,
+};
 use crate::{
     agents,
     api::{
         Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
-        PodTemplate, Proposals, Resources, Secret, Skill,
+        PodTemplate, Proposals, Resources, Secret, Skill, Workspace,
     },
-    config::{allowlist::Allowlist, egress},
+    config::{allowlist::Allowlist, dockerfile, egress},
     names,
     proposal::{
         images::Bases,
@@ -57,6 +60,8 @@ pub struct Spec {
     pub suspended: bool,
     /// Mount path of the workspace.
     pub workspace_path: String,
+    /// What workspace and HOME live in, and what becomes of them.
+    pub work: Work,
     /// Pull secrets.
     pub image_pull_secrets: Vec<String>,
     /// RuntimeClass.
@@ -108,11 +113,10 @@ pub fn validate(
         .filter(|image| !image.trim().is_empty())
         .or_else(|| settings.images.get(&kind).cloned())
         .ok_or(Problem::NoImage(kind))?;
-    let workspace_path = bottle
-        .spec
-        .workspace
-        .as_ref()
-        .and_then(|workspace| workspace.mount_path.clone())
+    let workspace = merged.workspace.clone().unwrap_or_default();
+    let workspace_path = workspace
+        .mount_path
+        .clone()
         .unwrap_or_else(|| names::path::WORKSPACE.to_owned());
     check_path("spec.workspace.mountPath", &workspace_path)?;
     let working_dir = agent
@@ -139,13 +143,21 @@ pub fn validate(
     })?;
     let mut env = environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
-    let dockerfile = format!("FROM {image}\n");
-    let bases = settings.builds.as_ref().map(|builds| Bases {
-        own: vec![
-            image.clone(),
-            builds.repository(&bottle.namespace().unwrap_or_default()),
-        ],
-        listed: builds.bases.clone(),
+    let in_force = match &bottle.spec.dockerfile {
+        Some(declared) => declared.clone(),
+        None => format!("FROM {image}\n"),
+    };
+    let bases = settings.builds.as_ref().map(|builds| {
+        let repository = builds.repository(&bottle.namespace().unwrap_or_default());
+        // What the Bottle's own Dockerfile is built on, its author has chosen.
+        let declared = dockerfile::read(&in_force).unwrap_or_default().bases;
+        Bases {
+            own: [image.clone(), repository]
+                .into_iter()
+                .chain(declared)
+                .collect(),
+            listed: builds.bases.clone(),
+        }
     });
     Ok(Spec {
         image,
@@ -164,14 +176,16 @@ pub fn validate(
             allowlist: allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
-            dockerfile,
+            dockerfile: in_force,
             bases,
+            runtime: settings.runtime,
         },
         egress: egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,
         ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
         workspace_path,
+        work: Work::read(workspace, &bottle.spec, settings)?,
         image_pull_secrets: merged
             .image_pull_secrets
             .iter()
@@ -245,6 +259,16 @@ fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
             ca_bundle: over.egress.ca_bundle.or(base.egress.ca_bundle),
             parent_proxy: over.egress.parent_proxy.or(base.egress.parent_proxy),
         },
+        workspace: match (base.workspace, over.workspace) {
+            (Some(base), Some(over)) => Some(Workspace {
+                size: over.size.or(base.size),
+                storage_class_name: over.storage_class_name.or(base.storage_class_name),
+                accept_loss: over.accept_loss.or(base.accept_loss),
+                mount_path: over.mount_path.or(base.mount_path),
+                git: over.git.or(base.git),
+            }),
+            (base, over) => over.or(base),
+        },
         proposals: match (base.proposals, over.proposals) {
             (Some(base), Some(over)) => Some(Proposals {
                 pending_ttl: over.pending_ttl.or(base.pending_ttl),
@@ -269,6 +293,7 @@ pub fn own(spec: &BottleSpec) -> BottleClassSpec {
         marketplaces: spec.marketplaces.clone(),
         allowlist: spec.allowlist.clone(),
         egress: spec.egress.clone(),
+        workspace: spec.workspace.clone(),
         proposals: spec.proposals.clone(),
         image_pull_secrets: spec.image_pull_secrets.clone(),
         runtime_class_name: spec.runtime_class_name.clone(),

@@ -1,6 +1,7 @@
 //! What a pod that is there tells: small questions that several parts of the plan ask.
 
 use crate::names::container;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
 /// The agent's image as the pod's spec has it.
@@ -27,6 +28,13 @@ pub fn ended(pod: &Pod) -> Option<(i32, String)> {
             terminated.message.clone().unwrap_or_default(),
         )
     })
+}
+
+/// When the agent ended for good.
+pub fn ended_at(pod: &Pod) -> Option<Timestamp> {
+    ended(pod)?;
+    let state = container_status(pod, container::AGENT)?.state.as_ref()?;
+    Some(state.terminated.as_ref()?.finished_at.as_ref()?.0)
 }
 
 /// Whether a container waits for more than its turn.

@@ -18,6 +18,8 @@ pub struct Settings {
     pub pipelock: Option<Pipelock>,
     /// Where images are built and pushed to; none: no approval of a Dockerfile can be carried out.
     pub builds: Option<Builds>,
+    /// The runtime, where the bottle is one of this machine, and workspace and HOME outlive its pod; none: a cluster.
+    pub runtime: Option<&'static str>,
     /// Images of agents whose Bottle and class name none, by kind.
     pub images: BTreeMap<AgentKind, String>,
     /// The outermost scope, below every class.
@@ -49,6 +51,9 @@ pub struct Builds {
     pub push_secret: String,
     /// The same with which bases and built images are pulled.
     pub pull_secret: String,
+    /// ConfigMap in the bottle's namespace whose key `ca.crt` holds certificates that registries are trusted by, besides
+    /// the web's own.
+    pub ca_bundle: String,
     /// Images that may be built on, or beginnings of their names.
     pub bases: Vec<String>,
     /// Seconds for one build, pull and push included.
@@ -71,6 +76,7 @@ impl Default for Builds {
             pull_policy: text("IfNotPresent"),
             push_secret: String::new(),
             pull_secret: String::new(),
+            ca_bundle: String::new(),
             bases: Vec::new(),
             timeout_seconds: 900,
             cpu: text("2"),

@@ -7,8 +7,9 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, DownwardAPIProjection, DownwardAPIVolumeFile,
-    EmptyDirVolumeSource, KeyToPath, ObjectFieldSelector, ProjectedVolumeSource, SecretProjection,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    EmptyDirVolumeSource, KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource,
+    ProjectedVolumeSource, SecretProjection, ServiceAccountTokenProjection, Volume, VolumeMount,
+    VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub const SEAL: &str = "seal";
 pub const HOME: &str = "home";
 /// The agent's working directory.
 pub const WORKSPACE: &str = "workspace";
+/// The claim with both of these, where there is one; in the agent only.
+pub const KEPT: &str = "kept";
 /// The sidecar's token; in `supervise` only.
 pub const TOKEN: &str = "token";
 /// All secrets that the Bottle declares; in `cred-proxy` only. A route that is granted later may use any of them,
@@ -75,18 +78,9 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         },
         memory(STATE, STATE_LIMIT),
         memory(SEAL, SEAL_LIMIT),
-        Volume {
-            name: HOME.into(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
-            ..Volume::default()
-        },
-        Volume {
-            name: WORKSPACE.into(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
-            ..Volume::default()
-        },
-        token(),
     ];
+    volumes.extend(of_the_agent(bottle, spec));
+    volumes.push(token());
     if spec.engine == Engine::Pipelock {
         // A config, and `supervise` as pipelock's keeper.
         volumes.push(memory(PIPELOCK, SEAL_LIMIT));
@@ -120,6 +114,44 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         ..Volume::default()
     }));
     volumes
+}
+
+/// HOME and workspace: two directories of one claim, or each a volume that ends with the pod.
+fn of_the_agent(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
+    if spec.work.claim.is_some() {
+        let name = bottle.metadata.name.as_deref().unwrap_or_default();
+        return vec![Volume {
+            name: KEPT.into(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: names::object_name(name),
+                read_only: None,
+            }),
+            ..Volume::default()
+        }];
+    }
+    let passing = |name: &str| Volume {
+        name: name.into(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    };
+    vec![passing(HOME), passing(WORKSPACE)]
+}
+
+/// Where the agent's container sees them.
+pub fn agent_mounts(spec: &Spec) -> [VolumeMount; 2] {
+    let at = [
+        (HOME, names::path::HOME),
+        (WORKSPACE, &*spec.workspace_path),
+    ];
+    at.map(|(volume, path)| {
+        if spec.work.claim.is_none() {
+            return mount(volume, path, false);
+        }
+        VolumeMount {
+            sub_path: Some(volume.to_owned()),
+            ..mount(KEPT, path, false)
+        }
+    })
 }
 
 /// Where the agent's container sees each skill; `seal` copies it into HOME.

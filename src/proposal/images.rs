@@ -18,7 +18,7 @@ pub struct Bases {
 
 /// Whether the change can be made to what is in force.
 pub(super) fn fits(change: &ImageChange, today: &Today) -> Result<(), Unfit> {
-    let bases = today.bases.as_ref().ok_or(Unfit::NoBuilds)?;
+    let bases = today.bases.as_ref().ok_or(Unfit::NoBuilds(today.runtime))?;
     if !same(&change.base, &today.dockerfile) {
         return Err(Unfit::Dockerfile);
     }
@@ -163,7 +163,13 @@ mod tests {
     fn without_a_registry_nothing_can_be_built() {
         let mut none = today(&[]);
         none.bases = None;
-        assert_eq!(fits(&change(&[]), &none), Err(Unfit::NoBuilds));
+        assert_eq!(fits(&change(&[]), &none), Err(Unfit::NoBuilds(None)));
+        none.runtime = Some("sandbox");
+        let error = fits(&change(&[]), &none).unwrap_err().to_string();
+        assert!(
+            error.contains("runtime sandbox") && !error.contains("chart"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -38,21 +38,10 @@ pub struct InvalidLifetime {
 impl Lifetimes {
     /// Reads both fields; what is not set has its default.
     pub fn read(spec: &Proposals) -> Result<Self, InvalidLifetime> {
-        let read = |field, value: &Option<String>| {
-            value
-                .as_deref()
-                .map(|value| {
-                    duration(value).ok_or(InvalidLifetime {
-                        field,
-                        value: value.to_owned(),
-                    })
-                })
-                .transpose()
-        };
         let defaults = Self::default();
         Ok(Self {
-            pending_ttl: read("spec.proposals.pendingTTL", &spec.pending_ttl)?,
-            retention: read("spec.proposals.retention", &spec.retention)?
+            pending_ttl: read("spec.proposals.pendingTTL", spec.pending_ttl.as_deref())?,
+            retention: read("spec.proposals.retention", spec.retention.as_deref())?
                 .unwrap_or(defaults.retention),
         })
     }
@@ -69,6 +58,20 @@ impl Lifetimes {
             .filter(|_| State::from(status.phase).closed())?;
         at.checked_add(self.retention).ok()
     }
+}
+
+/// The duration in `field`, when one is set.
+pub fn read(
+    field: &'static str,
+    value: Option<&str>,
+) -> Result<Option<SignedDuration>, InvalidLifetime> {
+    let parse = |value: &str| {
+        duration(value).ok_or_else(|| InvalidLifetime {
+            field,
+            value: value.to_owned(),
+        })
+    };
+    value.map(parse).transpose()
 }
 
 /// `90m`, `24h`, `1h30m`, `30d`: a day is 24 hours.

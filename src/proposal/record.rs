@@ -65,7 +65,7 @@ pub(super) fn unfit_reason(unfit: &Unfit) -> &'static str {
         Unfit::Conflict(_) | Unfit::Dockerfile => "Conflict",
         Unfit::UndeclaredSecret { .. } => "UndeclaredSecret",
         Unfit::SecretHost { .. } => "SecretHost",
-        Unfit::NoBuilds => "BuildsNotConfigured",
+        Unfit::NoBuilds(_) => "BuildsNotConfigured",
         Unfit::Base(_) => "BaseNotAllowed",
     }
 }

@@ -24,6 +24,8 @@ pub struct Today {
     pub dockerfile: String,
     /// What an image may be built on; none where no images are built.
     pub bases: Option<Bases>,
+    /// The runtime, where the bottle is one of this machine.
+    pub runtime: Option<&'static str>,
 }
 
 /// The upstream hosts that a secret may be sent to; none listed: any that a person approves.
@@ -65,18 +67,27 @@ pub enum Unfit {
          Dockerfile again and ask anew"
     )]
     Dockerfile,
-    /// The operator was not told where to push to.
-    #[error(
-        "this cluster builds no images: whoever runs it has to set the chart's value builds.registry, or put the tool \
-         into spec.agent.image"
-    )]
-    NoBuilds,
+    /// The operator was not told where to push to, or there is none.
+    #[error("{}", no_builds(*.0))]
+    NoBuilds(Option<&'static str>),
     /// An image from where none may come.
     #[error(
         "the Dockerfile takes the image {0}, which may not be used: build on the image in force, or have it listed in \
          the chart's value builds.bases (without that list: its registry in the bottle's allowlist)"
     )]
     Base(String),
+}
+
+fn no_builds(runtime: Option<&'static str>) -> String {
+    match runtime {
+        None => "this cluster builds no images: whoever runs it has to set the chart's value builds.registry, or put the \
+                 tool into spec.agent.image"
+            .into(),
+        Some(runtime) => format!(
+            "the runtime {runtime} of this machine builds no images: whoever runs the bottle can put the tool where the \
+             agent's programs come from (this machine, or spec.agent.image), or run the bottle in a cluster that builds"
+        ),
+    }
 }
 
 impl Hosts {

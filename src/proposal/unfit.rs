@@ -30,7 +30,7 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
         Unfit::UndeclaredSecret { .. } => None,
         Unfit::SecretHost { .. } | Unfit::Base(_) if spec.final_file.is_some() => None,
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
-        Unfit::NoBuilds => Some((Event::Fail, why("BuildsNotConfigured"))),
+        Unfit::NoBuilds(_) => Some((Event::Fail, why("BuildsNotConfigured"))),
         Unfit::Base(_) => Some((Event::Fail, why("BaseNotAllowed"))),
     }
 }

@@ -12,6 +12,7 @@ mod wire;
 
 pub use options::{Options, main};
 
+use crate::names::exit;
 use layout::{Layout, LayoutError};
 use registry::{Registry, RegistryError};
 use std::time::Duration;
@@ -36,6 +37,17 @@ pub enum PushError {
     /// TLS or DNS can't be set up.
     #[error("can't set the connection up: {0}")]
     Setup(String),
+}
+
+impl PushError {
+    /// As the operator reads it from the container's end.
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Registry(error) if error.may_pass() => exit::AWAY,
+            Self::Registry(error) if error.is_refusal() => exit::REFUSED,
+            Self::Registry(_) | Self::Layout(_) | Self::Credentials(_) | Self::Setup(_) => 1,
+        }
+    }
 }
 
 /// Pushes; the manifest's digest.

@@ -28,6 +28,9 @@ pub struct Options {
     /// File with credentials, as docker login writes it
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+    /// File with certificates that the registry is trusted by, besides the web's own
+    #[arg(long, value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
     /// Mark of every packet that leaves; takes the capability NET_ADMIN
     #[arg(long)]
     pub mark: Option<u32>,
@@ -44,7 +47,7 @@ pub async fn main(options: Options) -> ExitCode {
     };
     let (word, code) = match pushed {
         Ok(digest) => (digest, ExitCode::SUCCESS),
-        Err(error) => (chain(&error), ExitCode::FAILURE),
+        Err(error) => (chain(&error), ExitCode::from(error.exit())),
     };
     tracing::info!(word, "Push ended");
     // Best effort: without it the operator finds no digest, and says so.
@@ -60,7 +63,8 @@ fn set_up(options: &Options) -> Result<Registry, PushError> {
         }
         None => None,
     };
-    let tls = Tls::new(None).map_err(|error| PushError::Setup(chain(&error)))?;
+    let tls =
+        Tls::new(options.ca_bundle.as_deref()).map_err(|error| PushError::Setup(chain(&error)))?;
     let dns =
         Dns::marked(&[], [], options.mark).map_err(|error| PushError::Setup(chain(&error)))?;
     Ok(Registry::new(

@@ -28,6 +28,14 @@ pub enum RegistryError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Who answers is not the one that we look for.
+    #[error("{host} is not trusted")]
+    Distrusted {
+        /// Where.
+        host: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// It answered no.
     #[error("{what}: the registry answered {status} {said}")]
     Refused {
@@ -54,8 +62,14 @@ impl RegistryError {
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Odd(_) | Self::Layout(_) => false,
+            Self::Distrusted { .. } | Self::Odd(_) | Self::Layout(_) => false,
         }
+    }
+
+    /// Whether the registry would not take it from us, whatever we sent.
+    pub fn is_refusal(&self) -> bool {
+        let refused = matches!(self, Self::Refused { .. } | Self::Distrusted { .. });
+        refused && !self.may_pass()
     }
 }
 

@@ -54,9 +54,18 @@ impl Way {
             .parse()
             .map_err(|_| RegistryError::Odd("an address is broken"))?;
         let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
-        let stream = stream
-            .map_err(|late| away(late.into()))?
-            .map_err(|error| away(error.into()))?;
+        let stream = stream.map_err(|late| away(late.into()))?;
+        let stream = stream.map_err(|error| {
+            if is_distrust(&error) {
+                let host = host.clone();
+                RegistryError::Distrusted {
+                    host,
+                    source: error,
+                }
+            } else {
+                away(error.into())
+            }
+        })?;
         let asked = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -99,6 +108,84 @@ impl Way {
     }
 }
 
+/// Whether TLS went as far as a certificate, and that is not to be trusted: waiting won't help.
+fn is_distrust(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 /// A connection, secure or not.
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cred_proxy::Tls, egress::Dns};
+    use http_body_util::{BodyExt as _, Full};
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+    use std::path::Path;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    fn way(authority: Option<&Path>) -> Way {
+        Way {
+            tls: Tls::new(authority).unwrap().http1,
+            dns: Arc::new(Dns::marked(&[], [], None).unwrap()),
+            mark: None,
+        }
+    }
+
+    async fn ask(way: &Way, port: u16) -> Result<http::StatusCode, RegistryError> {
+        let body = Full::default().map_err(|never| match never {});
+        let url = format!("https://127.0.0.1:{port}/v2/");
+        let request = Request::get(url).body(body.boxed_unsync()).unwrap();
+        way.send(request).await.map(|answer| answer.status())
+    }
+
+    /// A server that answers every connection with 200; its certificate, which nobody knows.
+    async fn serve() -> (u16, String) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                    .await;
+            }
+        });
+        (port, cert.pem())
+    }
+
+    #[tokio::test]
+    async fn who_is_not_trusted_is_not_asked_again_and_who_is_away_is() {
+        let (port, certificate) = serve().await;
+        let distrusted = ask(&way(None), port).await.unwrap_err();
+        assert!(distrusted.is_refusal(), "{distrusted}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate).unwrap();
+        let status = ask(&way(Some(file.path())), port).await.unwrap();
+        assert_eq!(status, http::StatusCode::OK);
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = closed.local_addr().unwrap().port();
+        drop(closed);
+        let away = ask(&way(None), port).await.unwrap_err();
+        assert!(away.may_pass() && !away.is_refusal(), "{away}");
+    }
+}

@@ -10,8 +10,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// All commands together; the agent doesn't wait for longer. A program takes one or two seconds to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// All commands together; the agent doesn't wait for longer. On a busy machine a program takes ten seconds to start.
+const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs every command; what failed, with the command to run by hand.
@@ -19,14 +19,8 @@ pub fn run(commands: &[Exec], home: &Path) -> Vec<Remark> {
     let until = Instant::now() + PATIENCE;
     let mut said = Vec::new();
     for command in commands {
-        if !command.remove.is_empty() {
-            // Usually there is nothing to remove.
-            let _ = one(&command.remove, home, until);
-        }
-        let why = match one(&command.add, home, until) {
-            Ok(status) if status.success() => continue,
-            Ok(status) => status.to_string(),
-            Err(why) => why,
+        let Err(why) = enter(command, home, until) else {
+            continue;
         };
         let text = format!(
             "an MCP server could not be entered ({why}); by hand: {}",
@@ -35,6 +29,22 @@ pub fn run(commands: &[Exec], home: &Path) -> Vec<Remark> {
         said.push(Remark::new(Word::NotEntered, text));
     }
     said
+}
+
+/// Enters a server. Most programs replace an entry of that name, some refuse: only then is it removed first, because
+/// each command is a start of the whole program.
+fn enter(command: &Exec, home: &Path, until: Instant) -> Result<(), String> {
+    if matches!(one(&command.add, home, until), Ok(status) if status.success()) {
+        return Ok(());
+    }
+    if !command.remove.is_empty() {
+        // What failed may have had another reason.
+        let _ = one(&command.remove, home, until);
+    }
+    match one(&command.add, home, until)? {
+        status if status.success() => Ok(()),
+        status => Err(status.to_string()),
+    }
 }
 
 fn one(command: &[String], home: &Path, until: Instant) -> Result<ExitStatus, String> {

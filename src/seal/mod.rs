@@ -1,13 +1,14 @@
 //! `seal`: the first process of the agent's container, with the agent's uid and nothing more.
 //!
 //! At every start, restarts in place included, it filters socket families and `io_uring`, checks the wall, waits for
-//! the sidecars, fills HOME, merges the settings, and runs the agent. No Kubernetes, no TLS, no threads: it is copied
+//! the sidecars, fills HOME, clones into an empty workspace, merges the settings, and runs the agent. No Kubernetes, no TLS, no threads: it is copied
 //! into every bottle.
 
 pub mod agent;
 pub mod attempts;
 mod authorities;
 pub mod build;
+mod clone;
 mod conversation;
 pub mod document;
 mod exec;

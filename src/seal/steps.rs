@@ -6,8 +6,8 @@ use super::home::{Found, Home, read};
 use super::report::{one_line, say};
 use super::tell::tell;
 use super::{
-    authorities, conversation, exec, filter, passwd, project, seed, settings, sidecars, skills,
-    wall,
+    authorities, clone, conversation, exec, filter, passwd, project, seed, settings, sidecars,
+    skills, wall,
 };
 use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Instructions;
@@ -71,17 +71,21 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
         .map_err(|error| format!("HOME {}: {error}", instructions.home))?;
     let mut said = Vec::new();
     said.extend(fill(&instructions, &home)?);
+    if let Some(wanted) = &instructions.git {
+        clone::clone(wanted, &home)?;
+    }
     if let Some(ours) = &instructions.authorities {
         said.extend(authorities::place(ours, &home));
     }
     said.extend(settings::apply(&home, &instructions.fragments)?);
+    // Before the program runs at all: some leave traces that look like a conversation.
+    let command = command(&instructions);
     said.extend(exec::run(&instructions.exec, home.root()));
     said.extend(skills::place(&instructions.skills, &home));
     said.extend(instructions.project.iter().flat_map(project::look));
     let texts: Vec<&str> = said.iter().map(|remark| remark.text.as_str()).collect();
     lines("", &texts);
     tell(&said, &instructions.sidecars);
-    let command = command(&instructions);
     let ended = match agent::run(command, home.root(), &unstarted) {
         Ok(ended) => ended,
         Err(error) => unstartable(options, error)?,

@@ -11,13 +11,16 @@ Everything else about the run is real: the agent program, its tools, its MCP cli
 
 import http.server
 import json
+import os
 import re
 import sys
 import uuid
 
 WANTED = "files.example.com"
 ALLOWLIST = "/etc/claude-bottle/current-config/allowlist"
-COMMAND = f"curl -sS -m 20 https://{WANTED}/ 2>&1; echo ALLOWLIST-BEGIN; cat {ALLOWLIST}; echo ALLOWLIST-END"
+# Where nobody vouches for the wanted host: http.
+SCHEME = os.environ.get("SCHEME", "https")
+COMMAND = f"curl -sS -m 20 {SCHEME}://{WANTED}/ 2>&1; echo ALLOWLIST-BEGIN; cat {ALLOWLIST}; echo ALLOWLIST-END"
 
 
 def next_step(results):
@@ -319,7 +322,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
 
     def do_GET(self):
-        data = b'{"object":"list","data":[]}'
+        # It stands for the wanted host, too.
+        wanted = self.headers.get("Host", "").startswith(WANTED)
+        data = f"hello from {WANTED}".encode() if wanted else b'{"object":"list","data":[]}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -331,4 +336,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     address, port = sys.argv[1].rsplit(":", 1)
-    http.server.ThreadingHTTPServer((address, int(port)), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer((address, int(port)), Handler)
+    print(f"serving on port {server.server_port}", flush=True)
+    server.serve_forever()

@@ -85,6 +85,8 @@ async fn work_out(space: &Space) {
             "spec": {
                 "agent": {"kind": "custom", "image": "none.invalid/none", "command": ["true"]},
                 "proposals": {"retention": "1s"},
+                "workspace": {"size": "1Gi"},
+                "ttlAfterFinished": "1s",
                 "class": space.namespace,
             },
         })
@@ -174,6 +176,26 @@ async fn work_out(space: &Space) {
             .to_string()
             .contains("NameTaken")
             .then_some(())
+    })
+    .await;
+    accepted(
+        "one that ends",
+        admin.create(BOTTLES, &bottle("ended")).await,
+    );
+    there(PODS, "ended-bottle").await;
+    let ended = json!({"status": {"containerStatuses": [{
+        "name": "agent", "image": "none.invalid/none", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}},
+    }]}});
+    eventually("its time is over", PATIENCE, async || {
+        // Where there is a kubelet, it says otherwise.
+        drop(
+            admin
+                .merge(PODS, "ended-bottle/status", ended.clone())
+                .await,
+        );
+        let found = admin.get(BOTTLES, "ended").await;
+        found.err().filter(|status| status.code == 404)
     })
     .await;
     for name in ["demo", "other"] {

@@ -72,6 +72,7 @@ impl Road {
             pipelock: None,
             builds: None,
             images: std::collections::BTreeMap::new(),
+            runtime: None,
             builtin: BottleClassSpec::default(),
         };
         let observed = Observed {
@@ -79,6 +80,7 @@ impl Road {
             proposals: &proposals,
             config_map: config_map.as_ref(),
             pod: None,
+            claim: None,
             settings: &settings,
             builds: Around::default(),
             turn: true,

@@ -7,7 +7,7 @@ GET /ticks       a line each second, for ever
 GET /headers     the request's headers, as they arrived
 POST /count      the number of bytes in the body, sent with a length or in chunks
 
-model.example.com stands in for a model (tests/agents/model.py).
+model.example.com stands in for a model (tests/agents/model.py), git.example.com has a repository (git_server.py).
 """
 
 import http.server
@@ -21,6 +21,7 @@ import time
 import urllib.parse
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "agents"))
+import git_server  # noqa: E402
 import model  # noqa: E402
 
 BLOCK = b"x" * 65536
@@ -31,6 +32,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "outside"
 
     def do_GET(self):
+        if self.headers.get("Host") == git_server.HOST:
+            git_server.serve(self)
+            return
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/":
             self.answer(f"hello from {self.headers.get('Host', 'nobody')}\n".encode())
@@ -44,6 +48,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(b"no such page\n", 404)
 
     def do_POST(self):
+        if self.headers.get("Host") == git_server.HOST:
+            git_server.serve(self)
+            return
         if self.headers.get("Host") == "model.example.com":
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if not model.serve(self, self.path, raw):

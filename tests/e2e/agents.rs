@@ -2,6 +2,9 @@
 //! asks, waits for a person, and goes on. The model is a stand-in (tests/agents/model.py), which is told the real key;
 //! the agent has a dummy.
 
+mod modes;
+mod terminal;
+
 use crate::support::{Namespace, cluster_name, eventually, repository, run, state};
 use std::{
     fs, thread,
@@ -58,6 +61,10 @@ impl Outside {
     }
 }
 
+/// A task, and no second start.
+const TASK: &str = "prompt: fetch the file
+    maxRestarts: 0";
+
 /// An agent that was given a task.
 struct Agent<'a> {
     namespace: &'a Namespace,
@@ -65,7 +72,8 @@ struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    fn start(namespace: &'a Namespace, kind: &'a str) -> Self {
+    /// Starts a program, with these further lines in the Bottle's `agent`.
+    fn start(namespace: &'a Namespace, kind: &'a str, more: &str) -> Self {
         let bottle = format!(
             "apiVersion: bot-bottle.dev/v1alpha1
 kind: Bottle
@@ -74,11 +82,10 @@ spec:
   agent:
     kind: {kind}
     image: bot-bottle/agent-{kind}:dev
-    prompt: fetch the file
+    {more}
     model: m-1
     modelSecret: KEY
     modelUpstream: https://model.example.com
-    maxRestarts: 0
   allowlist: [api.example.com]
   secrets: {{KEY: {{secretName: model, key: key, hosts: [model.example.com]}}}}
   egress: {{caBundle: outside}}
@@ -141,7 +148,7 @@ fn goes_round(kinds: &[&str], patience: Duration) {
     images(kinds);
     let namespace = namespace();
     let outside = Outside::from_now();
-    let start = |kind: &&'static str| Agent::start(&namespace, kind);
+    let start = |kind: &&'static str| Agent::start(&namespace, kind, TASK);
     let known = |kind: &&str| KINDS.iter().find(|known| *known == kind).unwrap();
     let agents: Vec<_> = kinds.iter().map(known).map(start).collect();
     let questions: Vec<_> = agents.iter().map(Agent::question).collect();

@@ -1,6 +1,8 @@
 //! Approved Dockerfiles: built behind the bottle's wall, pushed, tried, run in place, and only then answered.
 
+mod away;
 mod hostile;
 mod kill;
 mod place;
+mod registry;
 mod road;

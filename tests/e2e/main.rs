@@ -27,3 +27,4 @@ mod support;
 mod token;
 mod verbs;
 mod waits;
+mod workspace;

@@ -100,6 +100,17 @@ fn a_route_is_there_as_long_as_its_grant() {
 }
 
 #[test]
+fn a_dockerfile_that_can_not_be_built_is_answered_with_the_reason() {
+    let (file, word) = (
+        "FROM elsewhere.example.net/image\nRUN get jq\n",
+        "elsewhere.example.net/image, which may not be used",
+    );
+    scenarios::a_dockerfile_that_can_not_be_built_is_answered_with_the_reason::<Cluster>(
+        file, word,
+    );
+}
+
+#[test]
 fn no_way_out_is_open() {
     let cluster = Cluster::new();
     let out = attempts::got_out(&cluster, &attempts::everywhere());

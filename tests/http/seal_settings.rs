@@ -174,6 +174,20 @@ fn the_programs_own_command_enters_servers_and_its_failure_is_a_warning() {
 }
 
 #[test]
+fn a_program_that_refuses_a_name_it_knows_is_told_to_forget_it_first() {
+    let bottle = Sealed::new();
+    let exec = json!({"exec": [{
+        "add": ["sh", "-c", "mkdir \"$HOME/entered\" && echo added >> \"$HOME/did\""],
+        "remove": ["sh", "-c", "rmdir \"$HOME/entered\" && echo removed >> \"$HOME/did\""],
+    }]});
+    for _ in 0..2 {
+        let said = started(&bottle, &exec);
+        assert!(!said.contains("by hand"), "{said}");
+    }
+    assert_eq!(bottle.get("home/did"), "added\nremoved\nadded\n");
+}
+
+#[test]
 fn skills_are_copied_and_taken_back_and_what_the_agent_added_stays() {
     let bottle = Sealed::new();
     // As a kubelet mounts a ConfigMap.

@@ -57,6 +57,15 @@ fn a_route_is_there_as_long_as_its_grant() {
 }
 
 #[test]
+fn a_dockerfile_that_can_not_be_built_is_answered_with_the_reason() {
+    let (file, word) = (
+        "FROM bot-bottle/agent-example:dev\nRUN get jq\n",
+        "the runtime docker of this machine builds no images",
+    );
+    scenarios::a_dockerfile_that_can_not_be_built_is_answered_with_the_reason::<Docker>(file, word);
+}
+
+#[test]
 fn config_settings_and_answers_are_those_of_every_place() {
     let world = World::running_in(Runtime::Docker, same::SPEC);
     same::compare(&world, &world.config_map());

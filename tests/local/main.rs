@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test fails by a panic")]
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod agents;
 mod cli;
 mod docker;
 mod escape;

@@ -24,6 +24,15 @@ fn a_route_is_there_as_long_as_its_grant() {
 }
 
 #[test]
+fn a_dockerfile_that_can_not_be_built_is_answered_with_the_reason() {
+    let (file, word) = (
+        "FROM host\nRUN get jq\n",
+        "the runtime sandbox of this machine builds no images",
+    );
+    scenarios::a_dockerfile_that_can_not_be_built_is_answered_with_the_reason::<World>(file, word);
+}
+
+#[test]
 fn no_way_out_is_open() {
     let world = World::running();
     assert_eq!(

@@ -24,7 +24,7 @@ const HAND: &str = r#"cd /bottle/workspace; while :; do for job in *.job; do [ -
 
 /// Calls a tool as a client without event stream does: until it is decided, and through a restart of the server.
 const CALL: &str = r#"import json, sys, time, urllib.request
-argument = {"pipelock-block": "allowlist", "cred-proxy-block": "routes"}[sys.argv[1]]
+argument = {"pipelock-block": "allowlist", "cred-proxy-block": "routes", "capability-block": "dockerfile"}[sys.argv[1]]
 body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": sys.argv[1], "arguments": {argument: sys.argv[2], "justification": sys.argv[3]}}}).encode()
 while True:
     request = urllib.request.Request("http://supervise:9100/", body, {"content-type": "application/json", "accept": "application/json"})
@@ -278,6 +278,36 @@ pub fn the_same_question_asked_again_has_the_same_answer_at_once<P: Place>() {
         "{answer}"
     );
     assert_eq!(place.verb(&["proposals", "-o", "name"]).lines().count(), 1);
+}
+
+/// The third tool, where this file can't become an image for the reason in `word`: a person's no is answered as a no, and
+/// an approval by that reason, and the agent works on.
+#[allow(dead_code, reason = "not every place refuses one")]
+pub fn a_dockerfile_that_can_not_be_built_is_answered_with_the_reason<P: Place>(
+    file: &str,
+    word: &str,
+) {
+    let place = P::new();
+    let shown = place.inside("cat /etc/claude-bottle/current-config/Dockerfile");
+    assert!(shown.starts_with("FROM "), "{shown}");
+    let ask = |why: &str, verb: &[&str]| {
+        let call = place.ask("capability-block", file, why);
+        let proposal = place.proposal(why, "Pending");
+        place.verb(&[&[verb[0], proposal.as_str()], &verb[1..]].concat());
+        call()
+    };
+    let answer = ask("jq is missing", &["reject", "-m", "use python"]);
+    assert!(
+        answer.starts_with("status: rejected") && answer.contains("use python"),
+        "{answer}"
+    );
+    let answer = ask("jq is really missing", &["approve"]);
+    assert!(
+        answer.starts_with("status: rejected") && answer.contains(word),
+        "{answer}"
+    );
+    place.proposal("jq is really missing", "Failed");
+    assert_eq!(place.fetch(OPEN), "200");
 }
 
 /// The second tool: a route is proposed, granted, served, and gone with its grant.

@@ -1,5 +1,6 @@
 //! The Bottle that `bottle run` makes of a command.
 
+use super::model::Access;
 use crate::{
     agents,
     api::{Agent, AgentKind, Bottle, BottleSpec, Egress, Workspace},
@@ -34,6 +35,8 @@ pub struct Request<'a> {
     pub allow: &'a [String],
     /// Internal ranges.
     pub allow_internal: &'a [String],
+    /// Its model.
+    pub access: Option<&'a Access>,
 }
 
 /// A name for this run.
@@ -93,21 +96,22 @@ pub fn owner(directory: &Path) -> Option<i64> {
     legal.then_some(uid)
 }
 
-/// The Bottle.
-pub fn render(request: &Request<'_>) -> Bottle {
-    let known = request
-        .program
+/// A program that is known by its name gets its settings; any other is run as it is.
+pub fn kind(program: &Path) -> AgentKind {
+    program
         .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    // A program that is known by its name gets its settings; any other is run as it is.
-    let kind = known
+        .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| agents::kind(name).is_ok())
         .and_then(|name| serde_json::from_value(name.into()).ok())
-        .unwrap_or(AgentKind::Custom);
+        .unwrap_or(AgentKind::Custom)
+}
+
+/// The Bottle.
+pub fn render(request: &Request<'_>) -> Bottle {
     let at = request.at.display().to_string();
-    let spec = BottleSpec {
+    let mut spec = BottleSpec {
         agent: Agent {
-            kind: Some(kind),
+            kind: Some(kind(request.program)),
             image: Some(request.image.into()),
             user: request.user,
             command: vec![request.program.display().to_string()],
@@ -128,6 +132,9 @@ pub fn render(request: &Request<'_>) -> Bottle {
         }),
         ..BottleSpec::default()
     };
+    if let Some(access) = request.access {
+        access.enter(request.name, &mut spec.agent, &mut spec.secrets);
+    }
     Bottle::new(request.name, spec)
 }
 

@@ -10,10 +10,10 @@ use crate::{
     plan::{Action, Observed},
     proposal::notice::Notice,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Resource as _, ResourceExt as _,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
 };
 use serde_json::json;
 
@@ -61,16 +61,14 @@ pub async fn apply(
         Action::DeleteProposal { name, uid } => target.delete_proposal(&name, uid).await?,
         Action::CreateConfigMap(config_map) => target.create_config_map(*config_map).await?,
         Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
+        Action::CreateClaim(claim) => target.create_claim(*claim).await?,
+        Action::DeleteBottle { uid } => target.delete_bottle(uid).await?,
         Action::CreatePod(pod) => target.create_pod(*pod).await?,
         Action::DeletePod { name, uid, why } => target.delete_pod(&name, uid, why).await?,
         Action::CreateHelper(pod) => target.create_helper(*pod).await?,
         Action::DeleteHelper { name, uid } => target.delete_helper(&name, uid).await?,
         Action::PatchPodImage { image } => target.patch_image(&image).await?,
-        Action::ResizePod {
-            resources,
-            hash,
-            uid,
-        } => target.resize(resources, &hash, uid).await?,
+        Action::ResizePod { resources, hash } => target.resize(resources, &hash).await?,
         Action::TouchPod { value } => {
             target
                 .annotate(names::ANNOTATION_CONFIG_TOUCH, &value)
@@ -90,6 +88,8 @@ fn failpoint(action: &Action) -> &'static str {
         Action::DeleteProposal { .. } => "delete-proposal",
         Action::CreateConfigMap(_) => "create-config-map",
         Action::ApplyConfigMap(_) => "apply-config-map",
+        Action::CreateClaim(_) => "create-claim",
+        Action::DeleteBottle { .. } => "delete-bottle",
         Action::CreatePod(_) => "create-pod",
         Action::DeletePod { .. } => "delete-pod",
         Action::CreateHelper(_) => "create-helper",
@@ -198,6 +198,35 @@ impl Target<'_> {
             .map_err(Error::api("create ConfigMap", config_map.name_any()))?;
         self.wrote("ConfigMap", &written);
         Ok(())
+    }
+
+    async fn create_claim(&self, claim: PersistentVolumeClaim) -> Result<(), Error> {
+        let api =
+            Api::<PersistentVolumeClaim>::namespaced(self.context.client.clone(), &self.namespace);
+        let written = api
+            .create(&post(), &claim)
+            .await
+            .map_err(Error::api("create PersistentVolumeClaim", claim.name_any()))?;
+        self.wrote("PersistentVolumeClaim", &written);
+        Ok(())
+    }
+
+    async fn delete_bottle(&self, uid: String) -> Result<(), Error> {
+        let api = Api::<Bottle>::namespaced(self.context.client.clone(), &self.namespace);
+        let name = self.bottle.name_any();
+        tracing::info!(bottle = name, "removing a finished bottle");
+        let params = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..only(uid)
+        };
+        match api
+            .delete(&name, &params)
+            .await
+            .map_err(Error::api("delete Bottle", &name))
+        {
+            Err(error) if error.is_gone() || error.is_conflict() => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     async fn apply_config_map(&self, mut config_map: ConfigMap) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Writes of the pod.
 
 use super::{Target, only, params, post, uid};
-use crate::{api::Resources, cluster::Error, names};
+use crate::{api::Resources, cluster::Error, names, plan::interrupt::refused};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _, api::Patch};
 use serde_json::json;
@@ -69,29 +69,23 @@ impl Target<'_> {
             .await
     }
 
-    pub(super) async fn resize(
-        &self,
-        resources: Resources,
-        hash: &str,
-        uid: String,
-    ) -> Result<(), Error> {
+    pub(super) async fn resize(&self, resources: Resources, hash: &str) -> Result<(), Error> {
         let name = self.pod_name();
         let body = json!({"spec": {"containers": [{"name": names::container::AGENT, "resources": resources}]}});
         let resized = self
             .pods()
             .patch_subresource("resize", &name, &params(), &Patch::Strategic(body))
             .await;
-        match resized {
-            Ok(_) => {}
-            // An older cluster, or a change that no running pod can take: a new pod has the new resources.
+        let noted = match resized {
+            Ok(_) => hash.to_owned(),
+            // An older cluster, or a change that no running pod can take: what then is the next plan's to say.
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 405 | 422) => {
-                return self
-                    .delete_pod(&name, uid, "its resources can't change in place")
-                    .await;
+                refused(hash)
             }
             Err(error) => return Err(Error::api("resize Pod", &name)(error)),
-        }
-        self.annotate(names::ANNOTATION_RESOURCES_HASH, hash).await
+        };
+        self.annotate(names::ANNOTATION_RESOURCES_HASH, &noted)
+            .await
     }
 
     pub(super) async fn annotate(&self, annotation: &str, value: &str) -> Result<(), Error> {

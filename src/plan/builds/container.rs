@@ -38,6 +38,10 @@ pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&st
         args.push(format!("--authfile={}/config.json", path::REGISTRY));
         mounts.push(mount(volume::PULL_SECRET, path::REGISTRY, true));
     }
+    if !builds.ca_bundle.is_empty() {
+        args.push(format!("--cert-dir={}", path::CA));
+        mounts.push(mount(volume::CA, path::CA, true));
+    }
     args.push(base.into());
     let mut env = own_env();
     // The company's proxy, if everything has to take it; the lock is laid only after this.
@@ -137,6 +141,10 @@ pub(super) fn push(settings: &Settings, builds: &Builds, namespace: &str, key: &
     if !builds.push_secret.is_empty() {
         args.push(format!("--credentials={}/config.json", path::REGISTRY));
         mounts.push(mount(volume::PUSH_SECRET, path::REGISTRY, true));
+    }
+    if !builds.ca_bundle.is_empty() {
+        args.push(format!("--ca-bundle={}", path::CA_BUNDLE));
+        mounts.push(mount(volume::CA, path::CA, true));
     }
     Container {
         name: container::PUSH.into(),

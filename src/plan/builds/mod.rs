@@ -21,10 +21,15 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How long a build's pod stays after its end, for its log.
 const LOG_KEPT: SignedDuration = SignedDuration::from_mins(10);
+/// How often another bottle's build is looked at.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
 /// An image that could not be tried is tried again after this.
 const PROBE_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
@@ -144,9 +149,14 @@ impl<'a> Work<'a> {
                 }
                 // One that failed and is to be begun again: first it goes.
                 Some(pod) if seen::has_failed(pod) => actions.extend(remove(pod)),
+                // Another bottle's build of the same file: its changes wake that one only.
+                Some(pod) if owned(self.bottle, Some(pod)).is_none() => {
+                    recheck = now.checked_add(LOOK_AGAIN).ok();
+                }
                 None | Some(_) => {}
             }
         }
+        let asked: BTreeSet<_> = self.seen.proposals.iter().filter_map(pod_of).collect();
         for pod in self.own(names::ROLE_BUILD) {
             let wanted = building
                 .iter()
@@ -154,8 +164,10 @@ impl<'a> Work<'a> {
             if wanted {
                 continue;
             }
-            let until = seen::ended_at(pod).map(|at| at.saturating_add(LOG_KEPT).unwrap_or(at));
-            match until {
+            // Nobody looks for the log of a proposal that is gone.
+            let known = asked.contains(&pod.name_any());
+            let ended = seen::ended_at(pod).filter(|_| known);
+            match ended.map(|at| at.saturating_add(LOG_KEPT).unwrap_or(at)) {
                 Some(until) if until > now => {
                     recheck = Some(recheck.map_or(until, |at: Timestamp| at.min(until)));
                 }

@@ -1,7 +1,7 @@
 //! The pod that builds one image: pull, lock, proxy, build, push, one after the other.
 
 use super::{
-    super::{metadata, scope::Spec, settings::Settings},
+    super::{metadata, pod_template, scope::Spec, settings::Settings},
     Builds, container,
 };
 use crate::{api::Bottle, names, proposal::change::ImageChange};
@@ -30,6 +30,8 @@ pub(super) mod volume {
     pub const PULL_SECRET: &str = "pull-secret";
     /// In `push` only.
     pub const PUSH_SECRET: &str = "push-secret";
+    /// In `pull` and `push`: whom a registry is trusted by.
+    pub const CA: &str = "ca";
 }
 
 /// The pod `name`. A pod and no Job: it is made, and by admission only ever made, by the operator itself, and what it
@@ -66,21 +68,27 @@ pub(super) fn render(
         container::egress(settings),
         container::build(builds),
     ];
+    let mut pod = PodSpec {
+        init_containers: Some(pulls.chain(steps).collect()),
+        containers: vec![container::push(settings, builds, &namespace, key)],
+        restart_policy: Some("Never".into()),
+        active_deadline_seconds: Some(builds.timeout_seconds),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(5),
+        security_context: Some(PodSecurityContext::default()),
+        image_pull_secrets: pull_secrets(spec, builds),
+        // Steps are held no worse than the agent that wrote them.
+        runtime_class_name: spec.runtime_class_name.clone(),
+        volumes: Some(volumes(&names::object_name(&bottle_name), builds)),
+        ..PodSpec::default()
+    };
+    if let Some(template) = &spec.pod_template {
+        pod_template::place(&mut pod, template);
+    }
     Pod {
         metadata,
-        spec: Some(PodSpec {
-            init_containers: Some(pulls.chain(steps).collect()),
-            containers: vec![container::push(settings, builds, &namespace, key)],
-            restart_policy: Some("Never".into()),
-            active_deadline_seconds: Some(builds.timeout_seconds),
-            automount_service_account_token: Some(false),
-            enable_service_links: Some(false),
-            termination_grace_period_seconds: Some(5),
-            security_context: Some(PodSecurityContext::default()),
-            image_pull_secrets: pull_secrets(spec, builds),
-            volumes: Some(volumes(&names::object_name(&bottle_name), builds)),
-            ..PodSpec::default()
-        }),
+        spec: Some(pod),
         status: None,
     }
 }
@@ -130,6 +138,8 @@ fn volumes(config_map: &str, builds: &Builds) -> Vec<Volume> {
                     path: "config.json".into(),
                     mode: None,
                 }]),
+                // A missing one is a clear sentence of who needs it, and not a pod that hangs.
+                optional: Some(true),
                 ..SecretVolumeSource::default()
             }),
             ..named(name)
@@ -166,5 +176,18 @@ fn volumes(config_map: &str, builds: &Builds) -> Vec<Volume> {
     ];
     all.extend(secret(volume::PULL_SECRET, &builds.pull_secret));
     all.extend(secret(volume::PUSH_SECRET, &builds.push_secret));
+    all.extend((!builds.ca_bundle.is_empty()).then(|| Volume {
+        config_map: Some(ConfigMapVolumeSource {
+            name: builds.ca_bundle.clone(),
+            items: Some(vec![KeyToPath {
+                key: "ca.crt".into(),
+                path: "ca.crt".into(),
+                mode: None,
+            }]),
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..named(volume::CA)
+    }));
     all
 }

@@ -2,7 +2,7 @@
 //! Nothing of the image runs.
 
 use super::{
-    super::{scope::Spec, settings::Settings, volumes::mount},
+    super::{pod_template, scope::Spec, settings::Settings, volumes::mount},
     Builds,
     pod::{metadata, pull_secrets, volume},
 };
@@ -51,33 +51,38 @@ pub(super) fn render(
         security_context: Some(confined(spec.user)),
         ..Container::default()
     };
+    let mut pod = PodSpec {
+        node_name: beside.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        init_containers: Some(vec![share]),
+        containers: vec![probe],
+        restart_policy: Some("Never".into()),
+        active_deadline_seconds: Some(DEADLINE_SECONDS),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(0),
+        image_pull_secrets: pull_secrets(spec, builds),
+        runtime_class_name: spec.runtime_class_name.clone(),
+        volumes: Some(vec![Volume {
+            name: volume::SEAL.into(),
+            empty_dir: Some(EmptyDirVolumeSource {
+                medium: Some("Memory".into()),
+                size_limit: Some(Quantity("64Mi".into())),
+            }),
+            ..Volume::default()
+        }]),
+        ..PodSpec::default()
+    };
+    // The node is the bottle's own, whatever its labels have become since.
+    if let Some(template) = &spec.pod_template {
+        pod_template::tolerate(&mut pod, template);
+    }
     Pod {
         metadata: metadata(
             bottle,
             &names::probe_name(&bottle.name_any()),
             names::ROLE_PROBE,
         ),
-        spec: Some(PodSpec {
-            node_name: beside.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-            init_containers: Some(vec![share]),
-            containers: vec![probe],
-            restart_policy: Some("Never".into()),
-            active_deadline_seconds: Some(DEADLINE_SECONDS),
-            automount_service_account_token: Some(false),
-            enable_service_links: Some(false),
-            termination_grace_period_seconds: Some(0),
-            image_pull_secrets: pull_secrets(spec, builds),
-            runtime_class_name: spec.runtime_class_name.clone(),
-            volumes: Some(vec![Volume {
-                name: volume::SEAL.into(),
-                empty_dir: Some(EmptyDirVolumeSource {
-                    medium: Some("Memory".into()),
-                    size_limit: Some(Quantity("64Mi".into())),
-                }),
-                ..Volume::default()
-            }]),
-            ..PodSpec::default()
-        }),
+        spec: Some(pod),
         status: None,
     }
 }

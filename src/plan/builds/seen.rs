@@ -2,7 +2,7 @@
 
 use super::{super::seen::agent_image, Builds};
 use crate::{
-    names::container,
+    names::{container, exit},
     proposal::build::{Agent, Built, Failure},
 };
 use jiff::Timestamp;
@@ -11,6 +11,17 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 /// Lines and characters of a log's end that are kept.
 const LOG_LINES: usize = 20;
 const LOG_WIDTH: usize = 200;
+
+/// Reasons of a pod that its node ended for the node's own sake.
+const TAKEN_AWAY: [&str; 5] = [
+    "Terminated",
+    "NodeShutdown",
+    "Shutdown",
+    "NodeLost",
+    "Preempting",
+];
+/// Reasons of a container's end that is only guessed.
+const NOBODY_KNOWS: [&str; 2] = ["Unknown", "ContainerStatusUnknown"];
 
 /// What the pod that builds shows.
 pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Built {
@@ -86,17 +97,28 @@ fn why(pod: &Pod, builds: &Builds) -> Failure {
             None,
         );
     }
+    // The node shut down, or gave the place to a pod of its own.
+    if let Some(word) = whole.filter(|word| TAKEN_AWAY.contains(word)) {
+        return lost(&format!("the node ended it ({word}): {message}"));
+    }
     let mut ended =
         statuses(pod).filter_map(|status| Some((status.name.as_str(), terminated(status)?)));
     let Some((name, end)) =
         ended.find(|(name, end)| end.exit_code != 0 && *name != container::EGRESS)
     else {
-        let text = format!(
+        return lost(&format!(
             "the node that built it went away ({})",
             whole.unwrap_or("no reason")
-        );
-        return again(failure("BuildLost", &text, None));
+        ));
     };
+    // How a node that was restarted tells of a container that it can't find any more: no word of the container's own.
+    if let Some(word) = end
+        .reason
+        .as_deref()
+        .filter(|word| NOBODY_KNOWS.contains(word))
+    {
+        return lost(&format!("the node that built it was restarted ({word})"));
+    }
     let killed = end.reason.as_deref() == Some("OOMKilled");
     match name {
         container::BUILD if killed => {
@@ -111,11 +133,23 @@ fn why(pod: &Pod, builds: &Builds) -> Failure {
             &format!("it ended with {}", end.exit_code),
             Some(end),
         ),
-        container::PUSH => again(failure(
-            "PushFailed",
-            "the image was built and could not be pushed",
-            Some(end),
-        )),
+        container::PUSH => match u8::try_from(end.exit_code) {
+            Ok(exit::REFUSED) => failure(
+                "PushRefused",
+                "the image was built, and the registry would not take it",
+                Some(end),
+            ),
+            Ok(exit::AWAY) => again(failure(
+                "PushFailed",
+                "the image was built, and the registry was away",
+                Some(end),
+            )),
+            _ => failure(
+                "PushFailed",
+                "the image was built and could not be pushed",
+                Some(end),
+            ),
+        },
         container::LOCK => failure(
             "BuildLockFailed",
             "the build's lock could not be laid",
@@ -140,6 +174,10 @@ fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminat
         log,
         again: false,
     }
+}
+
+fn lost(text: &str) -> Failure {
+    again(failure("BuildLost", text, None))
 }
 
 fn again(failure: Failure) -> Failure {

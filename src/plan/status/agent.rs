@@ -1,6 +1,6 @@
 //! Phase and readiness of a Bottle by its pod.
 
-use super::facts::{Fact, is_missing_secret};
+use super::facts::{Fact, gave_up, is_missing_secret};
 use crate::{
     api::BottlePhase,
     names::container,
@@ -49,10 +49,7 @@ pub(super) fn state(pod: &Pod) -> (BottlePhase, Fact) {
                 Fact::new(FALSE, "Finished", "the agent ended with success"),
             )
         } else {
-            let message = format!(
-                "the agent failed too often: {}; see kubectl logs",
-                message.trim()
-            );
+            let message = format!("{}; see kubectl logs", gave_up(&message));
             (
                 BottlePhase::Failed,
                 Fact::new(FALSE, "AgentFailed", message),
@@ -104,6 +101,17 @@ pub(super) fn state(pod: &Pod) -> (BottlePhase, Fact) {
                 Fact::new(FALSE, "ImageNotPulled", text),
             )
         }
+        (_, Some(last)) if last.contains(": CloneFailed: ") => (
+            BottlePhase::Starting,
+            Fact::new(
+                FALSE,
+                "CloneFailed",
+                format!(
+                    "the workspace could not be cloned, which is tried again ({last}); correct spec.workspace.git, its \
+                     route or the allowlist"
+                ),
+            ),
+        ),
         (_, Some(last)) => (
             BottlePhase::Starting,
             Fact::new(

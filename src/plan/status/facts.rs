@@ -1,5 +1,6 @@
 //! What each condition of a Bottle says, before it has a time.
 
+use super::HELD;
 use crate::{
     api::Sidecar,
     config::remarks::{self, Word},
@@ -7,6 +8,7 @@ use crate::{
     plan::{
         problem::Problem,
         seen::{ended, is_stuck, waiting},
+        workspace::Kept,
     },
     proposal::condition::{FALSE, TRUE, UNKNOWN},
 };
@@ -55,6 +57,49 @@ pub(super) fn image_built(built: Option<&str>, unusable: Option<&str>) -> Option
         "Built",
         format!("the agent's image is {image}, built from an approved Dockerfile"),
     ))
+}
+
+/// What becomes of workspace and HOME when the pod goes.
+pub(super) fn workspace_kept(kept: &Kept) -> Fact {
+    match kept {
+        Kept::Claim {
+            name, bound: false, ..
+        } => Fact::new(
+            UNKNOWN,
+            "ClaimPending",
+            format!(
+                "the claim {name} has no volume yet; see kubectl describe persistentvolumeclaim {name}"
+            ),
+        ),
+        Kept::Claim { name, differs, .. } => {
+            let mut text =
+                format!("workspace and home are on the claim {name} and outlive the pod");
+            if *differs {
+                text.push_str("; it stays as it was made, other than spec.workspace says now");
+            }
+            Fact::new(TRUE, "Claim", text)
+        }
+        Kept::ByRuntime => Fact::new(TRUE, "ByRuntime", "workspace and home outlive the pod here"),
+        Kept::LossAccepted => Fact::new(
+            FALSE,
+            "LossAccepted",
+            "workspace and home end with the pod, which spec.workspace.acceptLoss allows",
+        ),
+        Kept::EndsWithPod => Fact::new(
+            FALSE,
+            "EndsWithPod",
+            "workspace and home end with the pod, so nothing but a person replaces it; set spec.workspace.size for a \
+             claim, or spec.workspace.acceptLoss",
+        ),
+        Kept::Waits(why) => Fact::new(
+            FALSE,
+            HELD,
+            format!(
+                "the pod should go ({why}) and stays, for workspace and home would end with it; set \
+                 spec.workspace.acceptLoss: true, or save what is in them and delete the pod"
+            ),
+        ),
+    }
 }
 
 pub(super) fn no_pod() -> Fact {
@@ -203,16 +248,35 @@ pub(super) fn enforced(hash: Option<&str>, sidecar: &Sidecar) -> Fact {
     }
 }
 
+/// What `seal` left when it gave up: how often the agent failed, and its own last exit code.
+pub(super) fn gave_up(message: &str) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Left {
+        exit_code: u8,
+        failures: u32,
+    }
+    match serde_json::from_str(message) {
+        Ok(Left {
+            exit_code,
+            failures: 1,
+        }) => format!("the agent failed with exit code {exit_code}"),
+        Ok(Left {
+            exit_code,
+            failures,
+        }) => {
+            format!("the agent failed {failures} times in a row, last with exit code {exit_code}")
+        }
+        Err(_) => format!("the agent failed too often: {}", message.trim()),
+    }
+}
+
 pub(super) fn finished(pod: Option<&Pod>) -> Fact {
     match pod.and_then(ended) {
         Some((_, message)) if message.trim().is_empty() => {
             Fact::new(TRUE, "Succeeded", "the agent ended with success")
         }
-        Some((_, message)) => Fact::new(
-            TRUE,
-            "Failed",
-            format!("the agent failed too often: {}", message.trim()),
-        ),
+        Some((_, message)) => Fact::new(TRUE, "Failed", gave_up(&message)),
         None => Fact::new(FALSE, "NotFinished", "the agent has not ended"),
     }
 }

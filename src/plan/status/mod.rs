@@ -3,7 +3,7 @@
 mod agent;
 mod facts;
 
-use super::{problem::Problem, seen};
+use super::{problem::Problem, seen, workspace::Kept};
 use crate::{
     api::{Bottle, BottlePhase, BottleStatus, DenialsTold},
     names,
@@ -12,13 +12,18 @@ use crate::{
 use agent::{ON_ITS_WAY, ready, state};
 use facts::{
     Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_intact,
-    settings_rendered,
+    settings_rendered, workspace_kept,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
 /// Whether something stands against the agent's settings.
 pub const SETTINGS_INTACT: &str = "SettingsIntact";
+
+/// What becomes of workspace and HOME when the pod goes.
+pub const WORKSPACE_KEPT: &str = "WorkspaceKept";
+/// Its reason when the pod should go and stays.
+pub const HELD: &str = "ReplacementWaits";
 
 /// An invalid Bottle's holes can be closed, not opened.
 const STILL_IN_FORCE: &str = "; until then what was last valid stays in force, revoked and expired grants apart, and \
@@ -47,6 +52,8 @@ pub struct Inputs<'a> {
     pub built: Option<&'a str>,
     /// Why the wanted image can't be used; the one that runs stays.
     pub unusable: Option<&'a str>,
+    /// What workspace and HOME live in; none while the Bottle is invalid.
+    pub kept: Option<&'a Kept>,
     /// The last Event about refused hosts.
     pub denials_told: Option<DenialsTold>,
     /// The clock.
@@ -66,9 +73,13 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         hidden,
         built,
         unusable,
+        kept,
         denials_told,
         now,
     } = inputs;
+    // A pod that should be gone and stays is told about as it is.
+    let held = pod.is_some() && matches!(kept, Some(Kept::Waits(_)));
+    let suspended = suspended && !held;
     let now = condition::whole_seconds(now);
     let old = bottle.status.clone().unwrap_or_default();
     let mut conditions = old.conditions;
@@ -128,6 +139,9 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     set("EgressLocked", &locked(&prepared));
     set("ConfigEnforced", &enforced);
     set("AgentFinished", &finished(pod));
+    if let Some(kept) = kept {
+        set(WORKSPACE_KEPT, &workspace_kept(kept));
+    }
     if let Some(fact) = &image_fact {
         set("ImageBuilt", fact);
     }

@@ -18,6 +18,7 @@ start_dns() {
   cat > "$state/dns/hosts" <<END
 203.0.113.10 api.example.com
 203.0.113.11 files.example.com
+203.0.113.11 git.example.com
 203.0.113.12 second.example.com
 203.0.113.12 closed.example.com
 203.0.113.12 model.example.com

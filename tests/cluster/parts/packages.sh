@@ -20,7 +20,10 @@ need() {
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; }
 
 need_for_control_plane() { need openssl=openssl curl=curl python3=python3; }
-need_for_http() { need nft=nftables ip=iproute2 setpriv=util-linux python3=python3 git=git curl=curl; }
+need_for_http() {
+  need nft=nftables ip=iproute2 setpriv=util-linux python3=python3 git=git curl=curl \
+    /usr/lib/python3/dist-packages/pip=python3-pip /usr/bin/npm=npm
+}
 need_for_sandbox() { need bwrap=bubblewrap python3=python3; }
 need_for_node() {
   need_for_control_plane

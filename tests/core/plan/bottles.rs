@@ -185,7 +185,7 @@ spec:
 
 #[test]
 fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
-    let rows: [(&str, &str, &str); 12] = [
+    let rows: [(&str, &str, &str); 13] = [
         ("{agent: {image: x}}", "Incomplete", "spec.agent.kind"),
         ("{agent: {kind: claude}}", "Incomplete", "spec.agent.image"),
         (
@@ -205,8 +205,8 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
         ),
         (
             "{agent: {kind: claude, image: x}, rollout: Roll}",
-            "Unsupported",
-            "spec.rollout",
+            "InvalidSpec",
+            "spec.workspace.size",
         ),
         (
             "{agent: {kind: claude, image: x}, egress: {engine: Pipelock}}",
@@ -219,14 +219,19 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
             "spec.egress.allowInternal",
         ),
         (
-            "{agent: {kind: claude, image: x}, dockerfile: FROM x}",
+            "{agent: {kind: claude}, dockerfile: FROM x}",
             "Unsupported",
             "spec.dockerfile",
         ),
         (
-            "{agent: {kind: claude, image: x}, workspace: {size: 1Gi}}",
-            "Unsupported",
+            "{agent: {kind: claude, image: x}, workspace: {storageClassName: fast}}",
+            "InvalidSpec",
             "spec.workspace.size",
+        ),
+        (
+            "{agent: {kind: claude, image: x}, ttlAfterFinished: soon}",
+            "InvalidSpec",
+            "spec.ttlAfterFinished",
         ),
         (
             "{agent: {kind: claude, image: x, env: {'1A': x}}}",
@@ -358,14 +363,13 @@ fn an_invalid_bottle_of_an_older_operator_keeps_its_config_untouched() {
 
 #[test]
 fn somebody_elses_object_of_our_name_is_left_alone() {
-    for kind in ["ConfigMap", "Pod"] {
+    for kind in ["ConfigMap", "Pod", "PersistentVolumeClaim"] {
         let mut world = World::new(BOTTLE);
-        if kind == "Pod" {
-            world.pod =
-                Some(yaml::from_str("{metadata: {name: blue-bottle, namespace: garden}}").unwrap());
-        } else {
-            world.config_map =
-                Some(yaml::from_str("{metadata: {name: blue-bottle, namespace: garden}}").unwrap());
+        let theirs = "{metadata: {name: blue-bottle, namespace: garden}}";
+        match kind {
+            "Pod" => world.pod = yaml::from_str(theirs).unwrap(),
+            "ConfigMap" => world.config_map = yaml::from_str(theirs).unwrap(),
+            _ => world.claim = yaml::from_str(theirs).unwrap(),
         }
         let actions: Vec<Action> = world.plan().actions;
         let names: Vec<String> = actions.iter().map(name).collect();
@@ -419,7 +423,7 @@ fn what_goes_wrong_in_the_pod_shows_in_the_conditions() {
             "agent",
             ended(0, "{\"exitCode\":7,\"failures\":3}"),
             "AgentFailed",
-            "7",
+            "3 times in a row, last with exit code 7",
         ),
         ("agent", ended(0, ""), "Finished", "success"),
         (
@@ -427,6 +431,12 @@ fn what_goes_wrong_in_the_pod_shows_in_the_conditions() {
             ended(1, "the wall does not stand"),
             "AgentRestarting",
             "wall",
+        ),
+        (
+            "agent",
+            ended(125, "CloneFailed: fatal: repository not found"),
+            "CloneFailed",
+            "fatal: repository not found",
         ),
     ];
     for (container, state, reason, fragment) in rows {

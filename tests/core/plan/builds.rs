@@ -2,7 +2,7 @@
 
 use super::world::World;
 use bot_bottle::{
-    api::{BuildStage, Decision, Tool},
+    api::{BottleClassSpec, BuildStage, Decision, Tool},
     names::{self, container},
     plan::settings::Builds,
 };
@@ -276,7 +276,7 @@ fn a_registry_that_is_away_is_tried_again_but_not_for_ever() {
             &mut world,
             names::ROLE_BUILD,
             container::PUSH,
-            1,
+            i32::from(names::exit::AWAY),
             "connection refused",
         );
         world.settle();
@@ -294,7 +294,7 @@ fn a_registry_that_is_away_is_tried_again_but_not_for_ever() {
         &mut world,
         names::ROLE_BUILD,
         container::PUSH,
-        1,
+        i32::from(names::exit::AWAY),
         "connection refused",
     );
     world.settle();
@@ -303,11 +303,93 @@ fn a_registry_that_is_away_is_tried_again_but_not_for_ever() {
 }
 
 #[test]
+fn a_registry_that_would_not_take_an_image_is_not_asked_again() {
+    for (code, reason) in [(names::exit::REFUSED, "PushRefused"), (1, "PushFailed")] {
+        let mut world = approved();
+        let before = (image(&world), world.file(names::file::HASH));
+        let said = "the registry answered 401 Unauthorized";
+        helper_ends(
+            &mut world,
+            names::ROLE_BUILD,
+            container::PUSH,
+            code.into(),
+            said,
+        );
+        world.settle();
+        let status = world.proposal(ASKED).status.clone().unwrap();
+        assert_eq!(status.reason.as_deref(), Some(reason));
+        assert!(message(&mut world, ASKED).contains(said));
+        assert_eq!((image(&world), world.file(names::file::HASH)), before);
+        assert!(world.file(names::file::DECISIONS).contains(said));
+    }
+}
+
+#[test]
+fn certificates_go_where_a_registry_is_asked_and_nowhere_else() {
+    let mut world = world();
+    if let Some(builds) = &mut world.settings.builds {
+        builds.ca_bundle = "registry-ca".into();
+    }
+    asks(&mut world, ASKED, &with("RUN get jq"));
+    world.decide(ASKED, Decision::Approved);
+    world.settle();
+    let pod = helper(&world, names::ROLE_BUILD).unwrap();
+    let told = |name: &str, flag: &str| {
+        let one = containers(pod.spec.as_ref().unwrap()).find(|one| one.name == name);
+        let args = one.unwrap().args.clone().unwrap();
+        args.iter().any(|arg| arg == flag)
+    };
+    assert!(told("pull-0", "--cert-dir=/run/bottle/ca"));
+    assert!(told("push", "--ca-bundle=/run/bottle/ca/ca.crt"));
+    for one in containers(pod.spec.as_ref().unwrap()) {
+        let mounted = one
+            .volume_mounts
+            .iter()
+            .flatten()
+            .any(|one| one.name == "ca");
+        assert_eq!(
+            mounted,
+            ["pull-0", "push"].contains(&one.name.as_str()),
+            "{}",
+            one.name
+        );
+    }
+}
+
+#[test]
 fn a_build_whose_pod_is_taken_away_begins_again() {
     let mut world = approved();
     world.helpers.clear();
     world.settle();
     assert!(helper(&world, names::ROLE_BUILD).is_some());
+}
+
+#[test]
+fn a_build_that_its_node_ended_begins_again() {
+    let lost = |of_pod: Option<&str>, of_container: &str| {
+        let mut world = approved();
+        helper_ends(&mut world, names::ROLE_BUILD, container::BUILD, 255, "");
+        let mut pod = (*helper(&world, names::ROLE_BUILD).unwrap()).clone();
+        let status = pod.status.as_mut().unwrap();
+        status.reason = of_pod.map(str::to_owned);
+        let state = status.container_statuses.as_mut().unwrap()[0]
+            .state
+            .as_mut();
+        state.unwrap().terminated.as_mut().unwrap().reason = Some(of_container.into());
+        world.helpers = vec![Arc::new(pod)];
+        world.settle();
+        let build = world.proposal(ASKED).status.clone().unwrap().build.unwrap();
+        (world.phase(ASKED), build.retries)
+    };
+    for (of_pod, of_container) in [
+        (None, "Unknown"),
+        (None, "ContainerStatusUnknown"),
+        (Some("Terminated"), "Error"),
+        (Some("Preempting"), "Error"),
+    ] {
+        assert_eq!(lost(of_pod, of_container), ("Applying".into(), 1));
+    }
+    assert_eq!(lost(None, "Error"), ("Failed".into(), 0));
 }
 
 #[test]
@@ -492,6 +574,113 @@ fn a_revocation_during_the_build_ends_it() {
     world.settle();
     assert_eq!(world.phase(ASKED), "Revoked");
     assert!(helper(&world, names::ROLE_BUILD).is_none());
+}
+
+#[test]
+fn a_declared_dockerfile_is_in_force_from_the_start_and_what_changes_it_holds_on_it_only() {
+    let mut world = world();
+    let declared = "FROM debian:12\nRUN get claude\n";
+    assert_eq!(
+        world.file(names::file::DOCKERFILE),
+        format!("FROM {DECLARED}\n")
+    );
+    world.bottle.spec.dockerfile = Some(declared.into());
+    world.settle();
+    assert_eq!(world.file(names::file::DOCKERFILE), declared);
+    assert_eq!(image(&world), DECLARED);
+    // On the base that the Bottle's own author chose, whatever the allowlist says.
+    asks(&mut world, ASKED, &format!("{declared}RUN get jq\n"));
+    let change = world.proposal(ASKED).status.clone().unwrap().change;
+    assert!(change.contains(&"+RUN get jq".to_owned()), "{change:?}");
+    world.decide(ASKED, Decision::Approved);
+    world.settle();
+    assert_eq!(stage(&mut world, ASKED), BuildStage::Building);
+    world.bottle.spec.dockerfile = Some(format!("{declared}RUN more\n"));
+    world.settle();
+    assert_eq!(world.phase(ASKED), "Conflicted");
+    assert!(helper(&world, names::ROLE_BUILD).is_none());
+}
+
+#[test]
+fn the_build_of_a_deleted_proposal_goes_at_once_and_so_does_its_log() {
+    let mut world = approved();
+    world.proposals.clear();
+    world.settle();
+    assert!(helper(&world, names::ROLE_BUILD).is_none());
+    let mut ended = approved();
+    built(&mut ended);
+    assert!(helper(&ended, names::ROLE_BUILD).is_some());
+    ended.proposals.clear();
+    ended.settle();
+    assert!(helper(&ended, names::ROLE_BUILD).is_none());
+}
+
+#[test]
+fn another_bottles_build_of_the_same_file_is_used_and_looked_at_again() {
+    let mut world = approved();
+    let pod = helper(&world, names::ROLE_BUILD).unwrap();
+    let mut pod = (*pod).clone();
+    for owner in pod.metadata.owner_references.iter_mut().flatten() {
+        owner.uid = "another".into();
+    }
+    world.helpers = vec![Arc::new(pod)];
+    let plan = world.plan();
+    assert!(plan.actions.is_empty(), "{:?}", plan.actions);
+    let soon = world.now + jiff::SignedDuration::from_secs(5);
+    assert!(
+        plan.recheck.is_some_and(|at| at <= soon),
+        "{:?}",
+        plan.recheck
+    );
+    built(&mut world);
+    assert_eq!(stage(&mut world, ASKED), BuildStage::Replacing);
+}
+
+#[test]
+fn an_image_is_built_where_the_bottle_may_run_and_tried_where_it_runs() {
+    let mut world = world();
+    let template = serde_json::json!({
+        "nodeSelector": {"pool": "agents"},
+        "tolerations": [{"key": "agents", "operator": "Exists"}],
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "arch", "operator": "In", "values": ["amd64"]}]}]}},
+            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "host"}]},
+        },
+        "labels": {"mine": "yes"},
+    });
+    let class: BottleClassSpec =
+        serde_json::from_value(serde_json::json!({"podTemplate": template})).unwrap();
+    world.settings.builtin = class;
+    world.pod = None;
+    world.settle();
+    world.kubelet_runs_all();
+    runs(&mut world, "one");
+    asks(&mut world, ASKED, &with("RUN get jq"));
+    world.decide(ASKED, Decision::Approved);
+    world.settle();
+    let spec = helper(&world, names::ROLE_BUILD)
+        .unwrap()
+        .spec
+        .clone()
+        .unwrap();
+    assert_eq!(spec.node_selector.unwrap()["pool"], "agents");
+    assert_eq!(
+        spec.tolerations.as_ref().unwrap()[0].key.as_deref(),
+        Some("agents")
+    );
+    let affinity = spec.affinity.unwrap();
+    assert!(affinity.node_affinity.is_some() && affinity.pod_anti_affinity.is_none());
+    built(&mut world);
+    let trial = helper(&world, names::ROLE_PROBE).unwrap();
+    let spec = trial.spec.as_ref().unwrap();
+    assert_eq!(
+        spec.tolerations.as_ref().unwrap()[0].key.as_deref(),
+        Some("agents")
+    );
+    // It is told its node: a label that has gone since must not keep it off.
+    assert!(spec.node_selector.is_none());
+    assert!(!trial.metadata.labels.as_ref().unwrap().contains_key("mine"));
 }
 
 #[test]

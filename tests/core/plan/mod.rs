@@ -12,4 +12,5 @@ mod routes;
 mod routes_declared;
 mod routes_review;
 mod sealed;
+mod workspace;
 pub mod world;

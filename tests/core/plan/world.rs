@@ -18,7 +18,7 @@ use bot_bottle::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStatus,
-    Pod, PodStatus,
+    PersistentVolumeClaim, Pod, PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,6 +32,7 @@ spec:
     kind: claude
     image: registry.example.com/agents/claude:7
   allowlist: [api.example.com, .docs.example.org]
+  workspace: {acceptLoss: true}
 ";
 
 pub struct World {
@@ -40,8 +41,11 @@ pub struct World {
     pub proposals: Vec<Proposal>,
     pub pod: Option<Pod>,
     pub config_map: Option<ConfigMap>,
+    pub claim: Option<PersistentVolumeClaim>,
     pub settings: Settings,
     pub helpers: Vec<Arc<Pod>>,
+    /// Whether the operator has removed the Bottle.
+    pub removed: bool,
     /// Whether the bottle may be interrupted.
     pub turn: bool,
     pub now: Timestamp,
@@ -55,16 +59,19 @@ impl World {
             proposals: Vec::new(),
             pod: None,
             config_map: None,
+            claim: None,
             settings: Settings {
                 supervise_image: "registry.example.com/supervise:3".into(),
                 pull_policy: "IfNotPresent".into(),
                 deny: vec!["10.96.0.0/16".parse().unwrap()],
                 pipelock: None,
                 builds: None,
+                runtime: None,
                 images: std::collections::BTreeMap::new(),
                 builtin: BottleClassSpec::default(),
             },
             helpers: Vec::new(),
+            removed: false,
             turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
         }
@@ -92,6 +99,7 @@ impl World {
             proposals: &self.proposals,
             config_map: self.config_map.as_ref(),
             pod: self.pod.as_ref(),
+            claim: self.claim.as_ref(),
             settings: &self.settings,
             builds: Around {
                 pods: &self.helpers,
@@ -107,7 +115,7 @@ impl World {
         let mut names = Vec::new();
         for _ in 0..5 {
             let plan = self.plan();
-            if plan.actions.is_empty() {
+            if plan.actions.is_empty() || self.removed {
                 return names;
             }
             for action in plan.actions {
@@ -133,6 +141,15 @@ impl World {
             }
             Action::CreateConfigMap(config_map) | Action::ApplyConfigMap(config_map) => {
                 self.config_map = Some(*config_map);
+            }
+            Action::CreateClaim(mut claim) => {
+                assert!(self.claim.is_none());
+                claim.metadata.uid = Some("claim-uid".into());
+                self.claim = Some(*claim);
+            }
+            Action::DeleteBottle { uid } => {
+                assert_eq!(self.bottle.metadata.uid, Some(uid));
+                self.removed = true;
             }
             Action::CreatePod(mut pod) => {
                 assert!(self.pod.is_none());

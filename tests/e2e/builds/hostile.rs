@@ -117,7 +117,7 @@ fn what_could_only_fail_is_refused_with_a_reason() {
 }
 
 #[test]
-#[ignore = "fills a gigabyte and takes a minute"]
+#[ignore = "fills a gigabyte, makes thousands of processes and takes a minute"]
 fn a_build_that_takes_too_much_is_ended_with_a_reason() {
     let namespace = Namespace::new();
     let bottle = bottle(&namespace);
@@ -131,6 +131,11 @@ fn a_build_that_takes_too_much_is_ended_with_a_reason() {
             "RUN busybox tail /dev/zero",
             &["BuildOutOfMemory", "BuildFailed"],
         ),
+        // More processes than the kubelet's podPidsLimit; each of them would stay.
+        (
+            "RUN i=0; while [ $i -lt 9000 ]; do busybox sleep 900 & i=$((i+1)); done; echo all of them run; exit 9",
+            &["BuildFailed", "BuildOutOfMemory"],
+        ),
     ] {
         let proposal = approved(&bottle, &with(step));
         becomes(&bottle, &proposal, "Failed");
@@ -140,6 +145,13 @@ fn a_build_that_takes_too_much_is_ended_with_a_reason() {
             "{reason}: {}",
             message(&bottle, &proposal)
         );
+        let said = log(&bottle, &proposal);
+        assert!(
+            !said.lines().any(|line| line == "all of them run"),
+            "{said}"
+        );
     }
+    // Nobody else noticed.
     assert_eq!(container(&bottle), before);
+    bottle.shell("echo here").good();
 }

@@ -1,26 +1,16 @@
 //! The operator killed at every step of a build: nothing is lost, nothing happens twice.
 
-use super::place::{agent_runs, becomes, bottle, decide, with};
-use crate::kill::{Operator, SYSTEM, Stopped, operators_kubeconfig};
-use crate::support::{Namespace, PATIENCE, eventually, run};
+use super::place::{agent_runs, becomes, bottle, decide, installed_builds, with};
+use crate::kill::{Operator, Stopped, operators_kubeconfig};
+use crate::support::{Namespace, PATIENCE, eventually};
 
 #[test]
 #[ignore = "takes two minutes"]
 fn an_operator_killed_at_every_step_of_a_build_builds_once_and_replaces_once() {
     let namespace = Namespace::new();
     let bottle = bottle(&namespace);
-    let path = "jsonpath={.data.builds\\.yaml}";
-    let settings = [
-        "-n",
-        SYSTEM,
-        "get",
-        "configmap",
-        "bottle-operator-builtin",
-        "-o",
-        path,
-    ];
     let builds = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(builds.path(), run("kubectl", settings, "").good()).unwrap();
+    std::fs::write(builds.path(), installed_builds()).unwrap();
     let flag = format!("--builds={}", builds.path().display());
     let _stopped = Stopped::new();
     let kubeconfig = operators_kubeconfig();

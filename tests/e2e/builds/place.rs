@@ -1,5 +1,6 @@
 //! A bottle whose image comes from the cluster's registry, and what its agent, busybox and nothing else, can do.
 
+use crate::kill::SYSTEM;
 use crate::support::{Bottle, Call, Namespace, PATIENCE, Said, eventually, repository, run, state};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -10,7 +11,12 @@ pub const BUILT: Duration = Duration::from_secs(90);
 
 /// Host and port of the cluster's registry.
 pub fn registry() -> String {
-    std::fs::read_to_string(state().join("registry"))
+    at("registry")
+}
+
+/// What the cluster's own files say of an address.
+pub fn at(name: &str) -> String {
+    std::fs::read_to_string(state().join(name))
         .unwrap()
         .trim()
         .to_owned()
@@ -32,11 +38,21 @@ pub fn base() -> String {
 
 /// The Dockerfile in force, and these lines as root.
 pub fn with(lines: &str) -> String {
-    format!("FROM {}\nUSER 0\n{lines}\nUSER 1000:1000\n", base())
+    on(&base(), lines)
+}
+
+/// These lines as root, on an image.
+pub fn on(base: &str, lines: &str) -> String {
+    format!("FROM {base}\nUSER 0\n{lines}\nUSER 1000:1000\n")
 }
 
 /// A running bottle named demo.
 pub fn bottle(namespace: &Namespace) -> Bottle<'_> {
+    bottle_of(namespace, &base())
+}
+
+/// The same of an image.
+pub fn bottle_of<'a>(namespace: &'a Namespace, image: &str) -> Bottle<'a> {
     let yaml = format!(
         "apiVersion: bot-bottle.dev/v1alpha1
 kind: Bottle
@@ -44,11 +60,10 @@ metadata: {{name: demo}}
 spec:
   agent:
     kind: custom
-    image: {}
+    image: {image}
     command: [/bin/busybox, sleep, infinity]
   allowlist: [files.example.com]
-",
-        base()
+"
     );
     namespace.apply(&yaml).good();
     let bottle = Bottle {
@@ -164,6 +179,21 @@ pub fn image(bottle: &Bottle<'_>) -> String {
     bottle
         .namespace
         .field(&format!("pod/{}", bottle.pod()), path)
+}
+
+/// How the installed operator builds.
+pub fn installed_builds() -> String {
+    let path = "jsonpath={.data.builds\\.yaml}";
+    let words = [
+        "-n",
+        SYSTEM,
+        "get",
+        "configmap",
+        "bottle-operator-builtin",
+        "-o",
+        path,
+    ];
+    run("kubectl", words, "").good()
 }
 
 /// A process of the cluster's machine, by the file with its number.

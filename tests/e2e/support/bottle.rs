@@ -17,6 +17,7 @@ spec:
     image: bot-bottle/agent-example:dev
     command: [sleep, infinity]
   allowlist: [{}]
+  workspace: {{acceptLoss: true}}
 ",
         allowlist.join(", ")
     )

@@ -132,7 +132,7 @@ async fn an_upstream_that_resets_before_or_within_its_answer_is_told_and_the_nex
             async move {
                 request(&mut stream).await;
                 let part = &b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwhole"[..43 - number % 3];
-                if number % 3 > 0 {
+                if !number.is_multiple_of(3) {
                     stream.write_all(part).await.unwrap();
                     stream.flush().await.unwrap();
                     // A reset overtakes what is still on its way.

@@ -110,7 +110,7 @@ async fn on_a_full_disk_a_new_config_is_enforced_at_once_and_told_when_there_is_
     let egress = Egress::start("").await;
     let filler = egress.state("filler");
     // The kernel refuses the last part: the rest is there.
-    assert!(fs::write(&filler, [0; 1 << 16]).is_err());
+    assert!(fs::write(&filler, vec![0; 1 << 16]).is_err());
     write(&egress.root, "b.example\n", "two");
     egress.says("b.example", 502).await;
     assert_eq!(egress.status("a.example").await, 403);

@@ -23,6 +23,7 @@ fn pod(spec: &str) -> Pod {
         proposals: &[],
         config_map: None,
         pod: None,
+        claim: None,
         settings: &settings,
         builds: crate::plan::builds::Around::default(),
         turn: true,
