@@ -3,8 +3,11 @@
 use super::refusal::Cause;
 use super::splice::Pipe;
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use tokio::io::AsyncWriteExt;
+use std::pin::Pin;
+use std::task::Poll;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
@@ -28,8 +31,6 @@ pub(super) enum Broken {
 
 /// What one read and one write came to.
 enum Moved {
-    /// Nothing was there after all.
-    Nothing,
     /// Everything that was there, so many bytes.
     All(usize),
     /// More than the other side takes now; this is left.
@@ -66,9 +67,7 @@ pub(super) async fn pipe(
     drop(first);
     let (mut full, mut tried) = (0, false);
     loop {
-        from.readable().await.map_err(|_| Broken::Read)?;
-        match move_once(from, to)? {
-            Moved::Nothing => {}
+        match move_once(from, to).await? {
             Moved::All(count) => full += usize::from(count == BUFFER),
             Moved::Part(rest) => {
                 to.write_all(&rest).await.map_err(|_| Broken::Write)?;
@@ -92,25 +91,35 @@ pub(super) async fn pipe(
     Ok(())
 }
 
-fn move_once(from: &ReadHalf<'_>, to: &WriteHalf<'_>) -> Result<Moved, Broken> {
-    SHARED.with_borrow_mut(|buffer| {
-        let count = match from.try_read(buffer) {
-            Ok(0) => return Ok(Moved::End),
-            Ok(count) => count,
-            Err(error) if later(&error) => return Ok(Moved::Nothing),
-            Err(_) => return Err(Broken::Read),
-        };
-        let bytes = &buffer[..count];
-        let written = match to.try_write(bytes) {
-            Ok(written) => written,
-            Err(error) if later(&error) => 0,
-            Err(_) => return Err(Broken::Write),
-        };
-        Ok(if written == count {
-            Moved::All(count)
-        } else {
-            Moved::Part(bytes[written..].to_vec())
+/// Waits for bytes, and passes on what there is.
+async fn move_once(from: &mut ReadHalf<'_>, to: &WriteHalf<'_>) -> Result<Moved, Broken> {
+    poll_fn(|context| {
+        SHARED.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            // Unlike `try_read` this takes a buffer that isn't full for all there is, and saves the call that says so.
+            match Pin::new(&mut *from).poll_read(context, &mut read) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Read)),
+                Poll::Ready(Ok(())) => Poll::Ready(pass(read.filled(), to)),
+            }
         })
+    })
+    .await
+}
+
+fn pass(bytes: &[u8], to: &WriteHalf<'_>) -> Result<Moved, Broken> {
+    if bytes.is_empty() {
+        return Ok(Moved::End);
+    }
+    let written = match to.try_write(bytes) {
+        Ok(written) => written,
+        Err(error) if later(&error) => 0,
+        Err(_) => return Err(Broken::Write),
+    };
+    Ok(if written == bytes.len() {
+        Moved::All(written)
+    } else {
+        Moved::Part(bytes[written..].to_vec())
     })
 }
 

@@ -188,4 +188,5 @@ async fn git_clones_pushes_and_fetches_with_bearer() {
 #[ignore = "long: a pack of 200 MB"]
 async fn git_moves_a_large_pack() {
     clone_fetch_push(BASIC, &basic(), LONG).await;
+    clone_fetch_push(BEARER, "Bearer pw", LONG).await;
 }
