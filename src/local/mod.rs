@@ -19,6 +19,7 @@ pub mod docker;
 pub mod honour;
 pub mod identity;
 pub mod keeper;
+mod kept;
 pub mod mount;
 pub mod place;
 mod pod_status;

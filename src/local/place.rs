@@ -4,8 +4,9 @@ use super::{
     Error,
     admit::{self, Verdict},
     identity::Key,
+    kept,
     record::Record,
-    state::{Lock, State, open_lock},
+    state::{Lock, State},
     write,
 };
 use crate::{
@@ -134,20 +135,13 @@ impl Place {
 
     /// Whether a keeper runs this bottle now.
     pub fn kept(&self) -> bool {
-        // Held by nobody, or never made: nobody keeps it.
-        File::open(self.path("run/keeper.lock")).is_ok_and(|file| file.try_lock().is_err())
+        kept::is_held(&self.path("run/keeper.lock"))
     }
 
     /// Takes the bottle for this process, until the file is dropped.
     pub fn keep(&self) -> Result<File, Error> {
         self.make()?;
-        let path = self.path("run/keeper.lock");
-        let file = open_lock(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => Err(Error::Kept(self.key.to_string())),
-            Err(fs::TryLockError::Error(source)) => Err(Error::file("lock", &path)(source)),
-        }
+        kept::take(&self.path("run/keeper.lock"))?.ok_or_else(|| Error::Kept(self.key.to_string()))
     }
 
     /// Makes the directories.
