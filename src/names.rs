@@ -211,6 +211,8 @@ pub mod mcp {
     pub const SERVER: &str = "supervise";
     /// Notification by which `seal` tells what happened to the agent's settings: `{"lines": ["Word: sentence"]}`.
     pub const REMARKS: &str = "notifications/bot-bottle/settings";
+    /// Resource that is listed while answers wait for the agent; reading it takes nothing away.
+    pub const ANSWERS: &str = "bot-bottle:///answers";
     /// The URL that an agent's settings carry.
     pub const URL: &str = "http://supervise:9100/";
 }

@@ -8,6 +8,8 @@ use crate::api::Program;
 pub(super) struct Commands {
     pub(super) start: Vec<String>,
     pub(super) resume: Vec<String>,
+    /// The word of `resume` that is the prompt.
+    pub(super) prompt: Option<String>,
 }
 
 /// The commands, `flags` right after the program's name and `agent.args` at the end.
@@ -26,12 +28,14 @@ pub(super) fn commands(
         return Ok(Commands {
             start: line(&settings.command, &[], args),
             resume: Vec::new(),
+            prompt: None,
         });
     }
     let Some(prompt) = &settings.prompt else {
         return Ok(Commands {
             start: line(&program.start, flags, args),
             resume: line(&program.resume, flags, args),
+            prompt: None,
         });
     };
     // A prompt that looks like a flag would be read as one.
@@ -63,9 +67,11 @@ pub(super) fn commands(
         .filter(|_| settings.model_secret.is_some() && !tty);
     let model = model.flat_map(|model| &model.headless_args);
     let args: Vec<String> = model.chain(args).cloned().collect();
+    let says = resume.iter().any(|word| word == "{prompt}");
     Ok(Commands {
         start: line(&words.command(start), flags, &args),
         resume: line(&words.command(resume), flags, &args),
+        prompt: says.then(|| prompt.clone()),
     })
 }
 

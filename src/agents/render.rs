@@ -34,6 +34,8 @@ pub struct Rendered {
     pub start: Vec<String>,
     /// Start with a conversation to go on with; empty: as the first one.
     pub resume: Vec<String>,
+    /// The word of `resume` that is the prompt, where it has one.
+    pub prompt: Option<String>,
     /// Where a conversation shows, below HOME.
     pub conversation: Vec<String>,
     /// Variables; what the Bottle itself says about one wins.
@@ -117,6 +119,7 @@ pub fn render(settings: &Settings, place: &Place) -> Result<Rendered, RenderErro
     let commands = commands::commands(settings, program, kind, &flags)?;
     rendered.start = commands.start;
     rendered.resume = commands.resume;
+    rendered.prompt = commands.prompt;
     let conversation = program.conversation.iter();
     rendered.conversation = conversation.map(|path| moved.path(path)).collect();
     rendered.skills = program.skills.as_deref().map(|path| moved.path(path));

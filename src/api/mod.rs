@@ -19,6 +19,7 @@ mod program;
 mod proposal;
 mod proposal_rules;
 mod proposal_status;
+mod reference;
 mod room;
 mod schema;
 mod status;
@@ -39,5 +40,6 @@ pub use program::{
 };
 pub use proposal::{Decision, Proposal, ProposalSpec, Tool};
 pub use proposal_status::{ProposalPhase, ProposalSidecar, ProposalStatus};
+pub use reference::reference;
 pub use schema::Condition;
 pub use status::{BottlePhase, BottleStatus, Denial, DenialsTold, Sidecar};

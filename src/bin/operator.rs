@@ -48,6 +48,8 @@ enum Command {
         #[arg(long)]
         out: Vec<PathBuf>,
     },
+    /// Print every field of the API as Markdown.
+    Reference,
 }
 
 #[derive(Args)]
@@ -128,6 +130,7 @@ fn main() -> ExitCode {
     telemetry::start("info");
     let result = match Arguments::parse().command {
         Command::Crds { out } => crds(&out),
+        Command::Reference => reference(),
         Command::Run(arguments) => run(*arguments),
     };
     match result {
@@ -165,6 +168,11 @@ fn crds(directories: &[PathBuf]) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+fn reference() -> Result<(), Box<dyn Error>> {
+    let page = api::reference();
+    Ok(std::io::stdout().lock().write_all(page.as_bytes())?)
 }
 
 #[tokio::main]

@@ -12,6 +12,9 @@ pub struct Instructions {
     /// Start when there is a conversation to go on with; empty: always `start`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resume: Vec<String>,
+    /// The word of `resume` that is the agent's prompt; what happened meanwhile is put before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// Paths below HOME; one that exists and isn't empty means that there is a conversation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conversation: Vec<String>,

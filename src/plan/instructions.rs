@@ -24,6 +24,7 @@ pub fn render(spec: &Spec) -> seal::Instructions {
     seal::Instructions {
         start: rendered.start.clone(),
         resume: rendered.resume.clone(),
+        prompt: rendered.prompt.clone(),
         conversation: rendered.conversation.clone(),
         home: names::path::HOME.into(),
         image_home: spec.image_home.clone(),

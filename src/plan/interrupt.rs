@@ -88,7 +88,8 @@ pub(super) fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> 
     if resize_refused(seen, wanted) {
         return in_turn("its resources can't change in place");
     }
-    if let Some(wanted) = &spec.work.made {
+    // A new pod would start an agent that has ended once more; the sidecars of this one take the config as it is.
+    if let Some(wanted) = spec.work.made.as_ref().filter(|_| ended(seen).is_none()) {
         let made = Made::of(seen);
         let grants = made.as_ref().map(|made| &made.grants);
         if made.as_ref() != Some(wanted) {

@@ -5,6 +5,7 @@
 //! into every bottle.
 
 pub mod agent;
+mod answers;
 pub mod attempts;
 mod authorities;
 pub mod build;

@@ -6,8 +6,8 @@ use super::home::{Found, Home, read};
 use super::report::{one_line, say};
 use super::tell::tell;
 use super::{
-    authorities, clone, conversation, exec, filter, passwd, project, seed, settings, sidecars,
-    skills, wall,
+    answers, authorities, clone, conversation, exec, filter, passwd, project, seed, settings,
+    sidecars, skills, wall,
 };
 use crate::config::remarks::{Remark, Word};
 use crate::config::seal::Instructions;
@@ -86,7 +86,7 @@ fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
     let texts: Vec<&str> = said.iter().map(|remark| remark.text.as_str()).collect();
     lines("", &texts);
     tell(&said, &instructions.sidecars);
-    let ended = match agent::run(command, home.root(), &unstarted) {
+    let ended = match agent::run(&command, home.root(), &unstarted) {
         Ok(ended) => ended,
         Err(error) => unstartable(options, error)?,
     };
@@ -165,12 +165,12 @@ fn fill(instructions: &Instructions, home: &Home) -> Result<Option<Remark>, seed
     Ok(remark)
 }
 
-fn command(instructions: &Instructions) -> &[String] {
+fn command(instructions: &Instructions) -> Vec<String> {
     let home = Path::new(&instructions.home);
     if !instructions.resume.is_empty() && conversation::exists(home, &instructions.conversation) {
-        &instructions.resume
+        answers::into_prompt(instructions)
     } else {
-        &instructions.start
+        instructions.start.clone()
     }
 }
 

@@ -37,7 +37,7 @@ pub fn handle(request: &Request, view: &View) -> Reply {
             Ok(question) => return Reply::Call(question),
             Err(error) => Err(error),
         },
-        "resources/list" => Ok(json!({"resources": Tool::ALL.map(resource)})),
+        "resources/list" => Ok(json!({"resources": resources(view)})),
         "resources/read" => read(&params, view),
         _ => Err(RpcError::new(METHOD_NOT_FOUND, "unknown method")),
     })
@@ -79,11 +79,29 @@ fn resource(tool: Tool) -> Value {
     })
 }
 
+/// The three files; and what was answered, while an answer waits.
+fn resources(view: &View) -> Vec<Value> {
+    let mut list = Tool::ALL.map(resource).to_vec();
+    if !view.answers().is_empty() {
+        list.push(json!({
+            "uri": mcp::ANSWERS,
+            "name": "answers",
+            "description": "What a person has decided about calls that ended before they were answered.",
+            "mimeType": "text/plain",
+        }));
+    }
+    list
+}
+
 fn read(params: &Value, view: &View) -> Result<Value, RpcError> {
     let wanted = params
         .get("uri")
         .and_then(Value::as_str)
         .ok_or_else(|| RpcError::new(INVALID_PARAMS, "`uri` must be a string"))?;
+    if wanted == mcp::ANSWERS {
+        let text = view.answers();
+        return Ok(json!({"contents": [{"uri": wanted, "mimeType": "text/plain", "text": text}]}));
+    }
     let tool = Tool::ALL
         .into_iter()
         .find(|tool| uri(*tool) == wanted)
@@ -100,6 +118,7 @@ fn read(params: &Value, view: &View) -> Result<Value, RpcError> {
 mod tests {
     use super::*;
     use crate::config::Files;
+    use crate::config::decisions::{Answer, Decided, Decisions};
     use crate::supervise::rpc::{Message, parse};
 
     fn call(method: &str, params: &Value) -> Result<Value, RpcError> {
@@ -170,6 +189,42 @@ mod tests {
         assert_eq!(code(json!({"uri": "file:///etc/passwd"})), -32002);
         assert_eq!(code(json!({"uri": 7})), -32602);
         assert_eq!(code(json!({})), -32602);
+    }
+
+    #[test]
+    fn what_was_answered_is_a_resource_while_it_waits_and_is_in_force() {
+        let of = |enforced: bool, status: Answer| {
+            let decided = Decided {
+                proposal: "blue-0123456789ab".into(),
+                uid: "u".into(),
+                asked: 1,
+                status,
+                notes: "for a week".into(),
+                final_file: Some("b.example\n".into()),
+            };
+            let decisions = Decisions {
+                decisions: vec![decided],
+                ..Decisions::default()
+            };
+            let mut view = View::new(None, String::new()).with_decisions(decisions);
+            view.enforced = enforced;
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": mcp::ANSWERS}});
+            let Ok(Message::Request(request)) = parse(body.to_string().as_bytes()) else {
+                panic!("{body}")
+            };
+            let Reply::Now(Ok(result)) = handle(&request, &view) else {
+                panic!("{body}")
+            };
+            let text = result["contents"][0]["text"].as_str().unwrap().to_owned();
+            (resources(&view).len(), text)
+        };
+        let said = |status: &str| format!("- status: {status}\n  notes: for a week\n");
+        assert_eq!(of(true, Answer::Approved), (4, said("approved")));
+        assert_eq!(of(true, Answer::Modified), (4, said("modified")));
+        // Never before the sidecars enforce it; a rejection opens nothing.
+        assert_eq!(of(false, Answer::Approved), (3, String::new()));
+        assert_eq!(of(false, Answer::Rejected), (4, said("rejected")));
+        assert_eq!(resources(&View::default()).len(), 3);
     }
 
     #[test]

@@ -4,10 +4,13 @@ use super::tools::Tool;
 use crate::api::Denial;
 use crate::config::Files;
 use crate::config::allowlist::Allowlist;
-use crate::config::decisions::{Decided, Decisions, Limits};
+use crate::config::decisions::{Answer, Decided, Decisions, Limits};
 use crate::config::routes::Routes;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+
+/// Most bytes of what an agent is told at its start; it is an argument of its program.
+const ANSWERS_MAX: usize = 32 * 1024;
 
 /// One consistent moment; calls wait for the next one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +80,33 @@ impl View {
     /// The text of the tool's file in force; empty when it isn't known.
     pub fn file(&self, tool: Tool) -> &str {
         self.files.as_ref().map_or("", |files| tool.file(files))
+    }
+
+    /// What was decided and not answered yet, for an agent that starts anew: as far as it is in force, and without the
+    /// files, which the call itself brings.
+    pub fn answers(&self) -> String {
+        let mut waiting: Vec<&Decided> = self
+            .decisions
+            .values()
+            .filter(|one| self.enforced || one.status == Answer::Rejected)
+            .collect();
+        waiting.sort_unstable_by(|a, b| a.proposal.cmp(&b.proposal));
+        let mut text = String::new();
+        for one in waiting {
+            let status = one.status.as_str();
+            let notes = one.notes.lines().collect::<Vec<_>>().join(" ");
+            let notes = if notes.is_empty() {
+                String::new()
+            } else {
+                format!("  notes: {notes}\n")
+            };
+            let said = format!("- status: {status}\n{notes}");
+            if text.len() + said.len() > ANSWERS_MAX {
+                break;
+            }
+            text.push_str(&said);
+        }
+        text
     }
 
     /// Those of `denials` that egress would refuse by the file in force too, if they came now.

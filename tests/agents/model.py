@@ -262,20 +262,34 @@ def example(schema):
     return {"array": [], "boolean": False, "integer": 1, "number": 1}.get(kind, "a title")
 
 
+def api_of(path):
+    """Who speaks at that path, and what else writing takes."""
+    path = path.split("?")[0]
+    if path.endswith("/messages"):
+        return Anthropic, ()
+    if path.endswith("/chat/completions"):
+        return Chat, ()
+    if path.endswith("/responses"):
+        return Responses, ()
+    if path.endswith((":generateContent", ":streamGenerateContent")):
+        return Gemini, (path.endswith(":streamGenerateContent"),)
+    return None, ()
+
+
+def history(path, body):
+    """How many results of tools the conversation holds; a side question is no conversation."""
+    api, _ = api_of(path)
+    tools, results = api.read(body) if api else ([], [])
+    return len(results) if tools else "-"
+
+
 def answer(path, body):
     """The body of the answer to a request, or none for a path that is no model's: text for an event stream."""
     path = path.split("?")[0]
     if path.endswith("/messages/count_tokens") or path.endswith(":countTokens"):
         return {"input_tokens": 1, "totalTokens": 1}
-    if path.endswith("/messages"):
-        api, extra = Anthropic, ()
-    elif path.endswith("/chat/completions"):
-        api, extra = Chat, ()
-    elif path.endswith("/responses"):
-        api, extra = Responses, ()
-    elif path.endswith((":generateContent", ":streamGenerateContent")):
-        api, extra = Gemini, (path.endswith(":streamGenerateContent"),)
-    else:
+    api, extra = api_of(path)
+    if not api:
         return None
     tools, results = api.read(body)
     if not tools:
@@ -302,6 +316,7 @@ def serve(handler, path, raw):
     if answered is None:
         return False
     keys = [f"{name}={handler.headers[name]}" for name in KEYS if handler.headers.get(name)]
+    print(f"conversation {history(path, body)}", flush=True)
     print(f"model {path} key {' '.join(keys) or 'none'}", flush=True)
     stream = isinstance(answered, str)
     data = answered.encode() if stream else json.dumps(answered).encode()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures bottles on a running test cluster and prints Markdown rows: start, approve, scale, class.
+"""Measures bottles on a running test cluster and prints Markdown rows: start, approve, replace, scale, class.
 
-    tests/bench/run start|approve     on a cluster with a node and the operator (BOT_BOTTLE_CLUSTER)
-    tests/bench/run scale|class       on an API server with fake nodes, started here
+    tests/bench/run start|approve|replace  on a cluster with a node and the operator (BOT_BOTTLE_CLUSTER)
+    tests/bench/run scale|class            on an API server with fake nodes, started here
 """
 
 import base64
@@ -51,7 +51,7 @@ def bottle(name: str, command: list[str], image: str = "bot-bottle/agent-example
         "apiVersion": "bot-bottle.dev/v1alpha1",
         "kind": "Bottle",
         "metadata": {"name": name},
-        "spec": {"agent": {"kind": "claude", "image": image, "command": command}, "allowlist": ["api.example.com"]},
+        "spec": {"agent": {"kind": "claude", "image": image, "command": command}, "allowlist": ["api.example.com"], "workspace": {"acceptLoss": True}},
     }
 
 
@@ -90,6 +90,71 @@ def start(api: Api, rounds: int = 10) -> None:
     print("| | p50 s | min s | max s |\n| --- | --- | --- | --- |")
     for name, values in (("bare pod, create to first line", bare), ("bottle, create to the agent's first line", sealed), ("bottle over bare pod, in pairs", over)):
         print(f"| {name} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
+    api.call("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+LIVES = "date '+first %s.%N'; trap 'date \"+last %s.%N\"; exit 0' TERM; sleep 1000 & wait"
+
+
+def lines(api: Api, namespace: str, pod: str, found: list[str]) -> None:
+    """The agent's lines up to its end."""
+    with api.open("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container=agent&follow=true", timeout=120) as answer:
+        found.extend(line.decode() for line in answer)
+
+
+def replace(api: Api, rounds: int = 10) -> None:
+    """The agent's image changed in place (the other tag is there: see run), and whole pods replaced by an approval."""
+    namespace = f"bench-{os.getpid()}"
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    image = "bot-bottle/agent-example"
+    demo = bottle("demo", ["sh", "-c", LIVES], f"{image}:dev")
+    demo["spec"]["rollout"] = "Roll"
+    api.call("POST", f"{GROUP}/namespaces/{namespace}/bottles", demo)
+    path, pod = f"{GROUP}/namespaces/{namespace}", f"/api/v1/namespaces/{namespace}/pods/demo-bottle"
+    first_line(api, namespace, "demo-bottle", "agent")
+
+    def gap(change) -> tuple[float, float]:
+        """Seconds from the old agent's last line, and from the change, to the new one's first."""
+        was, found = first_line(api, namespace, "demo-bottle", "agent"), []
+        # Its trap is set right after its first line.
+        time.sleep(1)
+        follower = threading.Thread(target=lines, args=(api, namespace, "demo-bottle", found))
+        follower.start()
+        time.sleep(0.5)
+        began = time.time()
+        change()
+        follower.join()
+        last = next(float(line.split()[1]) for line in found if line.startswith("last "))
+        while (now := first_line(api, namespace, "demo-bottle", "agent")) == was:
+            time.sleep(0.05)
+        time.sleep(2)
+        return now - last, now - began
+
+    def merge(object_path: str, spec: dict) -> None:
+        api.call("PATCH", object_path, {"spec": spec}, "application/merge-patch+json")
+
+    def approve_one(number: int) -> None:
+        uid = api.call("GET", f"{path}/bottles/demo")["metadata"]["uid"]
+        base = api.call("GET", f"/api/v1/namespaces/{namespace}/configmaps/demo-bottle")["data"]["allowlist"]
+        name = f"demo-{number:012x}"
+        api.call("POST", f"{path}/proposals", {
+            "apiVersion": "bot-bottle.dev/v1alpha1", "kind": "Proposal", "metadata": {"name": name},
+            "spec": {"bottle": "demo", "bottleUID": uid, "tool": "pipelock-block", "baseFile": base, "justification": name,
+                     "proposedFile": f"{base}h{number}.example.com\n"},
+        })
+        while api.call("GET", f"{path}/proposals/{name}").get("status", {}).get("phase") != "Pending":
+            time.sleep(0.05)
+        merge(f"{path}/proposals/{name}", {"decision": "Approved"})
+
+    tags = [f"{image}:next", f"{image}:dev"]
+    in_place = [gap(lambda: merge(f"{path}/bottles/demo", {"agent": {"image": tags[number % 2]}})) for number in range(rounds)]
+    uid = api.call("GET", pod)["metadata"]["uid"]
+    rolled = [gap(lambda: approve_one(number)) for number in range(rounds)]
+    assert api.call("GET", pod)["metadata"]["uid"] != uid
+    print("| | p50 s | min s | max s |\n| --- | --- | --- | --- |")
+    for name, gaps in (("image changed in place", in_place), ("`rollout: Roll`", rolled)):
+        for since, values in (("old agent's last line", [one[0] for one in gaps]), ("change sent", [one[1] for one in gaps])):
+            print(f"| {name}: {since} to the new agent's first line | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
     api.call("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
@@ -283,6 +348,8 @@ if __name__ == "__main__":
         start(server)
     elif sys.argv[1] == "approve":
         approve(server)
+    elif sys.argv[1] == "replace":
+        replace(server)
     elif sys.argv[1] == "scale":
         scale(server, int(sys.argv[2]))
     elif sys.argv[1] == "class":

@@ -5,7 +5,7 @@
 mod modes;
 mod terminal;
 
-use crate::support::{Namespace, cluster_name, eventually, repository, run, state};
+use crate::support::{Namespace, cluster_name, eventually, in_machine, repository, run, state};
 use std::{
     fs, thread,
     time::{Duration, Instant},
@@ -227,6 +227,68 @@ fn copilot_goes_round() {
 #[ignore = "installs its program from npm"]
 fn droid_goes_round() {
     goes_round(&["droid"], SOON);
+}
+
+/// The agent's image changes while it waits in its call: the new one goes on with the conversation of the old one.
+#[track_caller]
+fn goes_on(kind: &'static str) {
+    images(&[kind]);
+    let tag = format!(
+        "ctr --address {}/containerd/containerd.sock --namespace k8s.io images tag --force docker.io/bot-bottle/agent-{kind}:dev docker.io/bot-bottle/agent-{kind}:next",
+        state().display()
+    );
+    in_machine(&tag).good();
+    let namespace = namespace();
+    let agent = Agent::start(&namespace, kind, TASK);
+    let question = agent.question();
+    let pod = format!("pod/{kind}-bottle");
+    let before = namespace.field(&pod, ".metadata.uid");
+    let outside = Outside::from_now();
+    let image =
+        format!("{{\"spec\":{{\"agent\":{{\"image\":\"bot-bottle/agent-{kind}:next\"}}}}}}");
+    let bottle = format!("bottle/{kind}");
+    namespace
+        .kubectl(["patch", &bottle, "--type=merge", "-p", &image])
+        .good();
+    // What a request to the model holds of the conversation: the results of the tools that were called in it.
+    let asked = || -> Vec<String> {
+        let seen = outside.seen();
+        let counts = seen
+            .lines()
+            .filter_map(|line| line.strip_prefix("conversation "));
+        let counts = counts.filter(|count| *count != "-");
+        counts.map(str::to_owned).collect()
+    };
+    eventually("the new agent has asked its model", START, || {
+        let now = namespace.field(&pod, ".spec.containers[?(@.name==\"agent\")].image");
+        let running = ".status.containerStatuses[?(@.name==\"agent\")].restartCount";
+        let again = namespace.field(&pod, running);
+        if again == "1" && now.ends_with(":next") && !asked().is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{now} {again} {:?}\n{}", asked(), agent.log()))
+        }
+    });
+    agent.approve(&question);
+    agent.is_done();
+    assert_eq!(namespace.field(&pod, ".metadata.uid"), before);
+    let asked = asked();
+    assert!(
+        !asked.contains(&"0".to_owned()),
+        "a conversation begins anew: {asked:?}"
+    );
+}
+
+#[test]
+#[ignore = "installs its program from npm"]
+fn claude_goes_on_with_its_conversation_in_a_new_image() {
+    goes_on("claude");
+}
+
+#[test]
+#[ignore = "installs its program from npm"]
+fn codex_goes_on_with_its_conversation_in_a_new_image() {
+    goes_on("codex");
 }
 
 /// All of them at once: what is waited for is the same.

@@ -461,6 +461,23 @@ fn with_roll_a_decision_waits_for_no_turn_and_a_class_host_does() {
 }
 
 #[test]
+fn with_roll_an_agent_that_has_ended_is_not_started_again_by_a_grants_end() {
+    let mut world = rolling();
+    world.ask_for("one", "one.example.com");
+    world.settle();
+    world.decide("one", Decision::Approved);
+    replaced(&mut world);
+    agent_ended(&mut world, "");
+    world.settle();
+    world.decide("one", Decision::Revoked);
+    let done = world.settle();
+    assert!(
+        done.contains(&"TouchPod".to_owned()) && !done.contains(&"DeletePod".to_owned()),
+        "{done:?}"
+    );
+}
+
+#[test]
 fn with_roll_an_image_is_still_changed_in_place() {
     let mut world = rolling();
     world.bottle.spec.agent.image = Some("registry.example.com/agents/claude:8".into());
