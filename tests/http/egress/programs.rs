@@ -21,8 +21,8 @@ pub type Site = BTreeMap<String, Bytes>;
 pub struct Bottle {
     pub home: TempDir,
     pub upstream: Upstream,
+    pub proxy: Proxy,
     authority: Authority,
-    proxy: Proxy,
 }
 
 impl Bottle {
