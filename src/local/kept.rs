@@ -67,7 +67,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("lock");
         assert!(!is_held(&path));
-        let mut held = take(&path).unwrap().unwrap();
+        let held = take(&path).unwrap().unwrap();
         assert!(is_held(&path));
         assert!(take(&path).unwrap().is_none());
         // As if it were another's, who has ended: no process has this number.
