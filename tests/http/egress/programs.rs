@@ -5,7 +5,7 @@ use crate::cred_proxy::upstreams::{Authority, Upstream, reply};
 use crate::netns::PYTHON;
 use crate::support::proxy::Proxy;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,13 @@ impl Bottle {
                     .cloned();
                 Box::pin(async move {
                     let mut answer = reply(found.clone().unwrap_or_default());
+                    if found
+                        .as_ref()
+                        .is_some_and(|body| body.starts_with(b"<!DOCTYPE html>"))
+                    {
+                        let kind = HeaderValue::from_static("text/html");
+                        answer.headers_mut().insert("content-type", kind);
+                    }
                     if found.is_none() {
                         *answer.status_mut() = StatusCode::NOT_FOUND;
                     }
