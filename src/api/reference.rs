@@ -151,7 +151,7 @@ mod tests {
         for wanted in [
             "| `allowlist` | list of string",
             "| **`secrets.*.secretName`** | string; at most 253 characters |",
-            "| `agent.injection` | string; `File`",
+            "| `agent.injection` | string; `file`, `flag`",
             "## Proposal, ",
         ] {
             assert!(page.contains(wanted), "{wanted}");
