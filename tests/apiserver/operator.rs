@@ -140,13 +140,8 @@ async fn the_operator_has_nothing_that_opens_more() {
             &["escalate", "bind", "create", "patch", "update"],
         ),
         (RBAC, "clusterrolebindings", "", &["create", "patch"]),
-        // A person's part: it never edits a spec and never decides.
-        (
-            OURS,
-            "bottles",
-            "",
-            &["create", "update", "patch", "delete"],
-        ),
+        // A person's part: it never edits a spec and never decides. It deletes a Bottle that says so: ttlAfterFinished.
+        (OURS, "bottles", "", &["create", "update", "patch"]),
         (OURS, "proposals", "", &["create", "update", "patch"]),
     ];
     for (group, resource, subresource, verbs) in denied {

@@ -4,12 +4,15 @@ DOCKER_HOST and BOT_BOTTLE_DOCKER_GATEWAY (tests/docker/up): with the runtime do
 Anthropic's sandbox-runtime, where that shall stand beside. Prints Markdown for docs/benchmarks.md.
 """
 
+import asyncio
 import json
 import os
+import queue
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +54,89 @@ def first_line(command: list[str], **options) -> float:
     return seconds
 
 
+# Requests one after the other over one kept connection for some seconds, by the proxy that the environment names.
+CLIENT = r"""
+import base64, http.client, os, sys, time, urllib.parse
+url, seconds = sys.argv[1], float(sys.argv[2])
+target, proxy = urllib.parse.urlsplit(url), os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")
+way = urllib.parse.urlsplit(proxy) if proxy else target
+headers = {"Host": target.netloc}
+if proxy and way.username:
+    headers["Proxy-Authorization"] = "Basic " + base64.b64encode(urllib.parse.unquote(f"{way.username}:{way.password}").encode()).decode()
+connection = http.client.HTTPConnection(way.hostname, way.port)
+def get():
+    connection.request("GET", url if proxy else "/", headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == 200, (answer.status, body)
+get()
+count, until = 0, time.monotonic() + seconds
+while time.monotonic() < until:
+    get()
+    count += 1
+print(round(count / seconds))
+"""
+
+
+class Page(asyncio.Protocol):
+    """A page of two bytes for every request."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        if data.endswith(b"\r\n\r\n"):
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def serve(ready: queue.Queue) -> None:
+    async def run() -> None:
+        server = await asyncio.get_running_loop().create_server(Page, "127.0.0.1", 0)
+        ready.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+def rates(place: Path) -> None:
+    """Requests a second from inside; the host's name leads to this machine for both."""
+    ready = queue.Queue()
+    threading.Thread(target=serve, args=(ready,), daemon=True).start()
+    port = ready.get()
+    # Each has a directory of its own: a bottle's agent is another user.
+    work, other = place / "rates", place / "rates-srt"
+    for directory in (work, other):
+        directory.mkdir()
+        (directory / "client.py").write_text(CLIENT)
+    os.chown(work, 1000, 1000)
+    host = f"bench.example.com:{port}"
+    inside = ["/usr/bin/python3", "client.py", f"http://{host}/", "2"]
+    env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    env |= {"HOME": str(place), "BOTTLE_STATE_DIR": str(place / "state"), "BOTTLE_LOCAL": "1"}
+    rows = {
+        "without a proxy": [*inside[:2], f"http://127.0.0.1:{port}/", "2"],
+        "`bottle run`, sandbox": [BOTTLE, "run", f"--allow={host}", "--allow-internal=127.0.0.1/32", f"--resolve=bench.example.com=127.0.0.1:{port}", "--", *inside],
+    }
+    if os.environ.get("SRT"):
+        settings = place / "srt.json"
+        network = {"allowedDomains": ["bench.example.com", f"127.0.0.1:{port}"], "deniedDomains": []}
+        settings.write_text(json.dumps({"network": network, "filesystem": {"denyRead": [], "allowWrite": ["."], "denyWrite": []}}))
+        # It resolves by this machine's own means: a hosts file for this process alone.
+        hosts = place / "hosts"
+        hosts.write_text(Path("/etc/hosts").read_text() + "127.0.0.1 bench.example.com\n")
+        mounted = f"mount --bind {hosts} /etc/hosts && exec {os.environ['SRT']} --settings {settings} {' '.join(inside)}"
+        rows["sandbox-runtime (`srt`)"] = ["unshare", "--mount", "sh", "-c", mounted]
+    print("\n| requests a second, one connection | p50 |\n| --- | --- |")
+    found = {what: [] for what in rows}
+    for _ in range(5):
+        for what, command in rows.items():
+            done = subprocess.run(command, env=env, cwd=other if "srt" in what else work, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done
+            found[what].append(int(done.stdout.split()[-1]))
+    for what, per_second in found.items():
+        print(f"| {what} | {statistics.median(per_second):.0f} |", flush=True)
+
+
 def row(what: str, seconds: list[float]) -> float:
     p50 = statistics.median(seconds)
     worst = sorted(seconds)[max(0, round(len(seconds) * 0.95) - 1)]
@@ -69,7 +155,7 @@ def starts(place: Path) -> None:
         ("`bottle run`, sandbox", [BOTTLE, "run", "--", "sh", "-c", "echo up"]),
     ]
     if os.environ.get("SRT"):
-        rows.append(("sandbox-runtime (`srt`)", [os.environ["SRT"], "sh -c 'echo up'"]))
+        rows.append(("sandbox-runtime (`srt`)", [os.environ["SRT"], "sh", "-c", "echo up"]))
     if DOCKER:
         rows += [
             ("a container (`docker run --rm`)", ["docker", "run", "--rm", IMAGE, "sh", "-c", "echo up"]),
@@ -84,7 +170,9 @@ def starts(place: Path) -> None:
 def approvals(place: Path, runtime: str) -> None:
     work = place / f"approvals-{runtime}"
     work.mkdir()
-    os.chown(work, 1000, 1000)
+    # Its agent's uid; in the sandbox it is whoever started it.
+    if runtime == "docker":
+        os.chown(work, 1000, 1000)
     state = ["--local", "-n", "bench", "--state", str(place / f"state-{runtime}")]
     (place / "agent.yaml").write_text(json.dumps({
         "apiVersion": "bot-bottle.dev/v1alpha1", "kind": "Bottle", "metadata": {"name": "bench"},
@@ -127,6 +215,7 @@ with tempfile.TemporaryDirectory() as directory:
     os.chmod(directory, 0o755)
     place = Path(directory)
     starts(place)
+    rates(place)
     print("\n| approval and look, ms | p50 | p95 |\n| --- | --- | --- |")
     approvals(place, "sandbox")
     if DOCKER:
