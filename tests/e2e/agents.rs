@@ -33,15 +33,7 @@ fn images(kinds: &[&str]) {
 }
 
 fn namespace() -> Namespace {
-    let namespace = Namespace::new();
-    let key = format!("--from-literal=key={KEY}");
-    let secret = ["create", "secret", "generic", "model", &key];
-    namespace.kubectl(secret).good();
-    let authority = state().join("outside/ca.crt");
-    let file = format!("--from-file=ca.crt={}", authority.display());
-    let map = ["create", "configmap", "outside", &file];
-    namespace.kubectl(map).good();
-    namespace
+    Namespace::with_secret("model", &format!("key={KEY}"))
 }
 
 /// What the servers outside have seen since a moment.

@@ -10,17 +10,7 @@ const REFRESH: Duration = Duration::from_secs(150);
 
 /// A namespace with a Secret and the outside world's authority.
 fn namespace() -> Namespace {
-    let namespace = Namespace::new();
-    let secret = format!("--from-literal=token={TOKEN}");
-    namespace
-        .kubectl(["create", "secret", "generic", "credentials", &secret])
-        .good();
-    let authority = state().join("outside/ca.crt");
-    let file = format!("--from-file=ca.crt={}", authority.display());
-    namespace
-        .kubectl(["create", "configmap", "outside", &file])
-        .good();
-    namespace
+    Namespace::with_secret("credentials", &format!("token={TOKEN}"))
 }
 
 /// Spec lines: the secret, its hosts, and the authority.

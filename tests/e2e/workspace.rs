@@ -55,17 +55,7 @@ impl Drop for Volume {
 
 /// A namespace with the repository's credentials and the outside world's authority.
 fn namespace() -> Namespace {
-    let namespace = Namespace::new();
-    let secret = format!("--from-literal=git={CREDENTIALS}");
-    namespace
-        .kubectl(["create", "secret", "generic", "credentials", &secret])
-        .good();
-    let authority = state().join("outside/ca.crt");
-    let file = format!("--from-file=ca.crt={}", authority.display());
-    namespace
-        .kubectl(["create", "configmap", "outside", &file])
-        .good();
-    namespace
+    Namespace::with_secret("credentials", &format!("git={CREDENTIALS}"))
 }
 
 /// A Bottle whose workspace is this, with the repository's route.

@@ -1,6 +1,6 @@
 //! A namespace of one test.
 
-use super::{Bottle, Said, bottle_yaml, number, run};
+use super::{Bottle, Said, bottle_yaml, number, run, state};
 use std::{ffi::OsStr, process::Command, thread};
 
 /// A namespace of one test, gone at its end.
@@ -34,6 +34,21 @@ impl Namespace {
 
     pub fn apply(&self, yaml: &str) -> Said {
         self.kubectl_with(["apply", "-f", "-"], yaml)
+    }
+
+    /// One with a Secret, whose only entry is this `key=value`, and with the outside world's authority as `outside`.
+    pub fn with_secret(name: &str, entry: &str) -> Self {
+        let namespace = Self::new();
+        let entry = format!("--from-literal={entry}");
+        namespace
+            .kubectl(["create", "secret", "generic", name, &entry])
+            .good();
+        let authority = state().join("outside/ca.crt");
+        let file = format!("--from-file=ca.crt={}", authority.display());
+        namespace
+            .kubectl(["create", "configmap", "outside", &file])
+            .good();
+        namespace
     }
 
     /// One field, by JSONPath.
