@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures bottles on a running test cluster with a node and the operator, and prints Markdown rows.
 
-    tests/bench/run start|approve|replace
+    tests/bench/run start|approve|replace|memory
 """
 
 import os
@@ -59,7 +59,7 @@ def lines(api: Api, namespace: str, pod: str, found: list[str]) -> None:
 
 
 def replace(api: Api, rounds: int = 10) -> None:
-    """The agent's image changed in place (the other tag is there: see run), and whole pods replaced by an approval."""
+    """The agent's image changed in place (the other tags are there: see run), and whole pods replaced by an approval."""
     namespace = f"bench-{os.getpid()}"
     api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     image = "bot-bottle/agent-example"
@@ -102,8 +102,8 @@ def replace(api: Api, rounds: int = 10) -> None:
             time.sleep(0.05)
         merge(f"{path}/proposals/{name}", {"decision": "Approved"})
 
-    tags = [f"{image}:next", f"{image}:dev"]
-    in_place = [gap(lambda: merge(f"{path}/bottles/demo", {"agent": {"image": tags[number % 2]}})) for number in range(rounds)]
+    # A tag of its own each time: the kubelet pauses before it starts the same container again and again.
+    in_place = [gap(lambda: merge(f"{path}/bottles/demo", {"agent": {"image": f"{image}:next-{number}"}})) for number in range(rounds)]
     uid = api.call("GET", pod)["metadata"]["uid"]
     rolled = [gap(lambda: approve_one(number)) for number in range(rounds)]
     assert api.call("GET", pod)["metadata"]["uid"] != uid
@@ -166,8 +166,34 @@ def approve(api: Api, rounds: int = 50) -> None:
     api.call("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
+def memory(api: Api, count: int = 10) -> None:
+    """What the kubelet counts for the sidecars of bottles at rest."""
+    namespace = f"bench-{os.getpid()}"
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    for number in range(count):
+        api.call("POST", f"{GROUP}/namespaces/{namespace}/bottles", bottle(f"b{number}", ["sleep", "infinity"]))
+    while not all(one.get("status", {}).get("phase") == "Running" for one in api.call("GET", f"{GROUP}/namespaces/{namespace}/bottles")["items"]):
+        time.sleep(1)
+    # The kubelet counts each ten seconds or so.
+    time.sleep(40)
+    node = api.call("GET", f"/api/v1/namespaces/{namespace}/pods")["items"][0]["spec"]["nodeName"]
+    found: dict[str, list[tuple[float, float]]] = {}
+    for pod in api.call("GET", f"/api/v1/nodes/{node}/proxy/stats/summary")["pods"]:
+        if pod["podRef"]["namespace"] != namespace:
+            continue
+        sidecars = [one for one in pod["containers"] if one["name"] != "agent"]
+        for name, containers in [*((one["name"], [one]) for one in sidecars), ("together", sidecars)]:
+            of = lambda part: sum(one["memory"][part] for one in containers) / 2**20
+            found.setdefault(name, []).append((of("rssBytes"), of("workingSetBytes")))
+    print("| sidecar | own memory, MiB | working set p50, max, MiB |\n| --- | --- | --- |")
+    for name, values in found.items():
+        sets = [both[1] for both in values]
+        print(f"| {name} | {statistics.median(both[0] for both in values):.1f} | {statistics.median(sets):.1f}, {max(sets):.1f} |")
+    api.call("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
 if __name__ == "__main__":
-    measures = {"start": start, "approve": approve, "replace": replace}
+    measures = {"start": start, "approve": approve, "replace": replace, "memory": memory}
     if len(sys.argv) != 2 or sys.argv[1] not in measures:
         sys.exit(__doc__)
     measures[sys.argv[1]](Api(os.environ["KUBECONFIG"]))
