@@ -11,13 +11,14 @@ need() {
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing Debian packages: ${missing[*]}"
-    apt_install "${missing[@]}" || { apt-get update -qq >/dev/null && apt_install "${missing[@]}"; } ||
+    apt_install "${missing[@]}" || { apt-get -o DPkg::Lock::Timeout=600 update -qq >/dev/null && apt_install "${missing[@]}"; } ||
       unable "apt-get could not install ${missing[*]}"
   else
     unable "please install ${missing[*]} (I am not root on a Debian, so I can't)"
   fi
 }
-apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; }
+# Another apt-get, an unattended upgrade for one, holds the lock for a while.
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; }
 
 need_for_control_plane() { need openssl=openssl curl=curl python3=python3; }
 need_for_http() {
