@@ -74,12 +74,12 @@ impl State {
 
     /// The file that holds a key of a Secret.
     pub fn secret(&self, project: &str, name: &str, key: &str) -> PathBuf {
+        self.secret_directory(project, name).join(key)
+    }
+
+    fn secret_directory(&self, project: &str, name: &str) -> PathBuf {
         // A leading dot can't be a bottle's name.
-        self.root
-            .join(project)
-            .join(".secrets")
-            .join(name)
-            .join(key)
+        self.root.join(project).join(".secrets").join(name)
     }
 
     /// Writes a key of a Secret, for this user's eyes alone.
@@ -100,7 +100,7 @@ impl State {
 
     /// Removes a Secret; one that is not there is removed.
     pub fn remove_secret(&self, project: &str, name: &str) -> Result<(), Error> {
-        let path = self.root.join(project).join(".secrets").join(name);
+        let path = self.secret_directory(project, name);
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::file("remove", &path)(error))
