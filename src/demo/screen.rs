@@ -54,6 +54,7 @@ impl Screen {
                 for part in why_not.iter().flat_map(|why| wrap(why, COLUMNS)) {
                     self.line(&part)?;
                 }
+                self.line("")?;
             }
         }
         self.line(
@@ -67,12 +68,12 @@ impl Screen {
     pub fn closing(&mut self, runtime: Runtime) -> io::Result<()> {
         let seen = match runtime {
             Runtime::Sandbox | Runtime::Docker => {
-                "The one way out was the one that a person opened."
+                "The one way out was the one that a person opened. "
             }
-            Runtime::Process => "What was REACHED is open, because this runtime isolates nothing.",
+            Runtime::Process => "What was REACHED is open, because this runtime isolates nothing.\n",
         };
         self.line(&format!(
-            "\n{seen} Nothing is left running.\n\n\
+            "\n{seen}Nothing is left running.\n\n\
              \x20 bottle run -- bash                      your own program, with this directory\n\
              \x20 bottle proposals --local --watch        what it asks for, in another terminal\n\
              \x20 kubectl apply -f examples/bottle.yaml   the same, sealed in a pod of a cluster"

@@ -14,20 +14,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A demo whose temporary files all go into one directory, which also marks its processes.
 struct Demo {
     place: TempDir,
+    /// Where it looks for programs, if not where this test does.
+    path: Option<&'static str>,
 }
 
 impl Demo {
     fn new() -> Self {
         Self {
             place: tempfile::tempdir().unwrap(),
+            path: None,
         }
     }
 
     fn start(&self, flags: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_bottle"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bottle"));
+        command
             .arg("demo")
             .args(flags)
-            .env("TMPDIR", self.place.path())
+            .env("TMPDIR", self.place.path());
+        if let Some(path) = self.path {
+            command.env("PATH", path);
+        }
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -72,16 +80,40 @@ fn processes(place: &Path) -> Vec<String> {
         .collect()
 }
 
+/// What is said where this machine isolates nothing.
+const NOT_ISOLATED: &str = "!!! NOTHING IS ISOLATED";
+
 #[tokio::test]
 async fn unattended_it_goes_the_whole_road_and_leaves_nothing() {
     let (text, output) = Demo::new().run(&["--yes"], "").await;
+    goes_the_whole_road(&text, &output);
+}
+
+#[tokio::test]
+async fn where_nothing_can_isolate_it_goes_the_same_road_and_says_so_loudly() {
+    let demo = Demo {
+        path: Some("/nonexistent"),
+        ..Demo::new()
+    };
+    let (text, output) = demo.run(&["--yes"], "").await;
+    assert!(text.contains(NOT_ISOLATED), "{text}");
+    assert!(text.contains("bubblewrap"), "{text}");
+    goes_the_whole_road(&text, &output);
+}
+
+fn goes_the_whole_road(text: &str, output: &Output) {
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(
-        output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let mut rest = text.as_str();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+    match lines[..] {
+        [] => assert!(!text.contains(NOT_ISOLATED), "{text}"),
+        [line] => {
+            assert!(text.contains(NOT_ISOLATED), "{text}");
+            assert!(line.starts_with(NOT_ISOLATED), "{said}");
+        }
+        _ => panic!("{said}"),
+    }
+    let mut rest = text;
     for part in [
         "agent ---> egress",
         "GET http://docs.example.com/guide -> 403",
