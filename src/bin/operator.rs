@@ -319,7 +319,7 @@ async fn serve_webhook(
 /// A YAML file, when one is named.
 fn read<T: serde::de::DeserializeOwned>(path: Option<&Path>) -> Result<Option<T>, Box<dyn Error>> {
     let text = path.map(std::fs::read_to_string).transpose()?;
-    Ok(text.map(|text| yaml::from_str(&text)).transpose()?)
+    Ok(text.map(|text| yaml::from_str_by_json(&text)).transpose()?)
 }
 
 /// Reconciles, as long as `fence` lets it.

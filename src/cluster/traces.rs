@@ -70,6 +70,9 @@ impl Traces {
         let filter = dynamic_filter_fn(wanted).with_max_level_hint(LevelFilter::DEBUG);
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(names::PRODUCT))
+            // Lines of our source, and threads that say nothing of async work.
+            .with_location(false)
+            .with_threads(false)
             .with_filter(filter)
             .boxed()
     }
