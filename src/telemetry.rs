@@ -5,28 +5,57 @@ mod flood;
 use std::io::IsTerminal;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, filter::Targets, fmt};
+
+/// A boxed layer, next to the registry.
+pub type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts logging for a program; call it once, first. JSON lines unless standard error is a terminal.
 pub fn start(default_filter: &str) {
-    layers(default_filter).init();
+    tracing_subscriber::registry()
+        .with(lines())
+        .with(filter(default_filter))
+        .init();
 }
 
 /// The same for a program that an agent can make write: a bound on each kind of line.
 pub fn start_bounded(default_filter: &str) {
-    layers(default_filter).with(flood::Flood::new()).init();
+    tracing_subscriber::registry()
+        .with(lines())
+        .with(filter(default_filter))
+        .with(flood::Flood::new())
+        .init();
 }
 
-fn layers(default_filter: &str) -> impl SubscriberExt + SubscriberInitExt {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter));
+/// The same with a layer beside the log, which the log's filter does not bind.
+pub fn start_beside(default_filter: &str, beside: BoxedLayer) {
+    let lines = lines().with_filter(filter(default_filter)).boxed();
+    tracing_subscriber::registry()
+        .with(vec![lines, beside])
+        .init();
+}
+
+/// `RUST_LOG`, where it is one: levels, each for all or for a target, as `info,kube=debug`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one variable that is read before the command line"
+)]
+fn filter(default: &str) -> Targets {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let asked = Some(asked.trim()).filter(|asked| !asked.is_empty());
+    asked
+        .and_then(|asked| asked.parse().ok())
+        .or_else(|| default.parse().ok())
+        .unwrap_or_default()
+}
+
+fn lines() -> BoxedLayer {
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = if std::io::stderr().is_terminal() {
+    if std::io::stderr().is_terminal() {
         lines.compact().boxed()
     } else {
         lines.json().flatten_event(true).boxed()
-    };
-    tracing_subscriber::registry().with(lines).with(filter)
+    }
 }
 
 /// An error and its causes, joined by `: `, for the one place that prints it.

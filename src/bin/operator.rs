@@ -8,6 +8,7 @@ use bot_bottle::{
         lease::{self, Election, Fence, Timing},
         metrics::{Counted, Metrics},
         tell::Teller,
+        traces::Traces,
         webhook,
     },
     names,
@@ -90,6 +91,9 @@ struct Run {
     /// File with a URL to which each new question is posted, in the shape that Slack takes.
     #[arg(long)]
     notify_url_file: Option<PathBuf>,
+    /// URL of an OTLP collector, by HTTP, to which traces of reconciles are sent. Variables of OpenTelemetry say the rest.
+    #[arg(long, value_name = "URL")]
+    traces: Option<http::Uri>,
     #[command(flatten)]
     lease: LeaseArguments,
     #[command(flatten)]
@@ -127,12 +131,20 @@ struct LeaseArguments {
 
 fn main() -> ExitCode {
     let _failpoints = fail::FailScenario::setup();
-    telemetry::start("info");
-    let result = match Arguments::parse().command {
-        Command::Crds { out } => crds(&out),
-        Command::Reference => reference(),
-        Command::Run(arguments) => run(*arguments),
-    };
+    let command = Arguments::parse().command;
+    let result = traces(&command).and_then(|traces| {
+        match &traces {
+            Some(traces) => telemetry::start_beside("info", traces.layer()),
+            None => telemetry::start("info"),
+        }
+        let result = match command {
+            Command::Crds { out } => crds(&out),
+            Command::Reference => reference(),
+            Command::Run(arguments) => run(*arguments),
+        };
+        traces.into_iter().for_each(Traces::end);
+        result
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -140,6 +152,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What sends traces, where that is asked for.
+fn traces(command: &Command) -> Result<Option<Traces>, Box<dyn Error>> {
+    let Command::Run(run) = command else {
+        return Ok(None);
+    };
+    let to = |base| Traces::to(base, &run.lease.identity);
+    run.traces.as_ref().map(to).transpose().map_err(|error| {
+        telemetry::start("info");
+        error.into()
+    })
 }
 
 fn agent_image(text: &str) -> Result<(api::AgentKind, String), String> {
@@ -295,7 +319,7 @@ async fn serve_webhook(
 /// A YAML file, when one is named.
 fn read<T: serde::de::DeserializeOwned>(path: Option<&Path>) -> Result<Option<T>, Box<dyn Error>> {
     let text = path.map(std::fs::read_to_string).transpose()?;
-    Ok(text.map(|text| yaml::from_str(&text)).transpose()?)
+    Ok(text.map(|text| yaml::from_str_by_json(&text)).transpose()?)
 }
 
 /// Reconciles, as long as `fence` lets it.

@@ -14,15 +14,15 @@ use super::{
     wake::{bottle_ref, wake},
 };
 use crate::{api::Bottle, names, plan::settings::Settings, proposal::notice::Notice, telemetry};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use kube::{
     Client, Resource, ResourceExt as _,
     core::DeserializeGuard,
     runtime::{
-        Controller,
+        Controller, WatchStreamExt as _,
         controller::{self, Action},
-        reflector::{ObjectRef, Store},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -103,15 +103,22 @@ async fn run_scope(
         rolling,
         client: client.clone(),
     });
-    let controller = Controller::new(scope.api::<Guarded>(&client), watcher::Config::default())
+    let (bottles, writer) = reflector::store();
+    let metrics = context.metrics.clone();
+    let changes = watcher(scope.api::<Guarded>(&client), watcher::Config::default())
+        .reflect(writer)
+        .applied_objects()
+        .inspect_ok(move |bottle| {
+            metrics.woken(&bottle.namespace().unwrap_or_default(), &bottle.name_any());
+        });
+    let controller = Controller::for_stream(changes, bottles.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
-    let bottles = controller.store();
     context.metrics.watch(Snapshot {
         bottles: bottles.clone(),
         proposals: context.caches.proposals.clone(),
         now: clock,
     });
-    let worked = wake(controller, feeds, &bottles)
+    let worked = wake(controller, feeds, &bottles, &context.metrics)
         .run(reconcile, on_error, context.clone())
         .for_each(|result| {
             let context = context.clone();
@@ -141,6 +148,9 @@ async fn reconcile(bottle: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         // The operator ends.
         return Ok(Action::await_change());
     }
+    context
+        .metrics
+        .has_its_turn(&bottle.namespace().unwrap_or_default(), &bottle.name_any());
     let bottle = match &bottle.0 {
         Ok(bottle) => bottle,
         Err(invalid) => {
@@ -234,6 +244,7 @@ fn after(
     match result {
         Err(controller::Error::ObjectNotFound(gone)) => {
             let namespace = gone.namespace.clone().unwrap_or_default();
+            context.metrics.has_its_turn(&namespace, &gone.name);
             context.rolling.forget(&namespace, &gone.name);
             tokio::spawn(
                 async move { gone::clean_up(&context, &namespace, &gone.name, clock).await },

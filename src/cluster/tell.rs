@@ -1,22 +1,15 @@
 //! Tells people of new questions: a POST to a webhook that they name, in the shape that Slack takes.
 
-use super::metrics::Metrics;
-use crate::{
-    cred_proxy::{Tls, TlsError},
-    telemetry,
+use super::{
+    metrics::Metrics,
+    post::{self, PostError},
 };
+use crate::telemetry;
 use bytes::Bytes;
 use http::{Request, Uri, header};
 use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    sync::mpsc,
-    time::sleep,
-};
+use tokio::{sync::mpsc, time::sleep};
 
 /// Notices that wait for a receiver that does not answer; more are dropped, for the objects hold the record.
 const WAITING: usize = 256;
@@ -45,15 +38,9 @@ pub enum TellError {
     /// What stands in it; the URL is a secret and is not repeated.
     #[error("the webhook's URL is not one of http or https with a host")]
     Url,
-    /// The roots of TLS.
-    #[error("set TLS up")]
-    Tls(#[source] TlsError),
-    /// No connection.
-    #[error("connect to the webhook")]
-    Connect(#[source] std::io::Error),
-    /// No answer.
+    /// It was not sent.
     #[error("send to the webhook")]
-    Send(#[source] hyper::Error),
+    Post(#[source] PostError),
     /// No answer in time.
     #[error("the webhook did not answer within {} s", PATIENCE.as_secs())]
     Late,
@@ -117,50 +104,12 @@ async fn post(file: &PathBuf, body: &str) -> Result<(), TellError> {
             source,
         })?;
     let uri: Uri = text.trim().parse().map_err(|_| TellError::Url)?;
-    let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else {
-        return Err(TellError::Url);
-    };
-    let secure = match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") => false,
-        _ => return Err(TellError::Url),
-    };
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::post(path)
-        .header(header::HOST, authority.as_str())
+    let request = Request::post(uri)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_owned())))
         .map_err(|_| TellError::Url)?;
-    let stream = TcpStream::connect((bare, port))
-        .await
-        .map_err(TellError::Connect)?;
-    if !secure {
-        return send(stream, request).await;
-    }
-    let tls = Tls::new(None).map_err(TellError::Tls)?;
-    let name =
-        rustls::pki_types::ServerName::try_from(bare.to_owned()).map_err(|_| TellError::Url)?;
-    let stream = tokio_rustls::TlsConnector::from(tls.http1)
-        .connect(name, stream)
-        .await
-        .map_err(TellError::Connect)?;
-    send(stream, request).await
-}
-
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), TellError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(TellError::Send)?;
-    let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
     // Nobody reads the body.
-    connection.abort();
-    let status = answer.map_err(TellError::Send)?.status();
+    let status = post::post(request).await.map_err(TellError::Post)?.status();
     if status.is_success() {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! Which changes concern which Bottles.
 
-use super::{caches::Feeds, control::Guarded};
+use super::{caches::Feeds, control::Guarded, metrics::Metrics};
 use crate::{
     api::{BottleClass, Proposal},
     names,
@@ -20,43 +20,52 @@ use kube::{
 };
 use std::sync::Arc;
 
-/// Lets every change wake the Bottles that it concerns.
+/// Lets every change wake the Bottles that it concerns, and counts who waits for its turn.
 pub fn wake(
     controller: Controller<Guarded>,
     feeds: Feeds,
     bottles: &Store<Guarded>,
+    metrics: &Arc<Metrics>,
 ) -> Controller<Guarded> {
     let in_namespace = || {
-        let bottles = bottles.clone();
+        let (bottles, metrics) = (bottles.clone(), metrics.clone());
         move |namespace: Option<String>| {
             let state = bottles.state();
-            let found: Vec<_> = state
+            let found = state
                 .iter()
                 .filter(|bottle| bottle.namespace() == namespace)
-                .map(|bottle| ObjectRef::from_obj(&**bottle))
-                .collect();
-            found
+                .map(|bottle| ObjectRef::from_obj(&**bottle));
+            woken(&metrics, found)
         }
     };
     let (accounts, bindings, policies) = (in_namespace(), in_namespace(), in_namespace());
-    let class_users = bottles.clone();
+    let (class_users, by_class) = (bottles.clone(), metrics.clone());
+    let [by_proposal, by_pod, by_config, by_claim] = std::array::from_fn(|_| metrics.clone());
     controller
-        .watches_stream(feeds.proposals, |proposal: DeserializeGuard<Proposal>| {
-            let namespace = proposal.namespace();
-            proposal
-                .0
-                .ok()
-                .map(|proposal| bottle_ref(&proposal.spec.bottle, namespace))
-        })
+        .watches_stream(
+            feeds.proposals,
+            move |proposal: DeserializeGuard<Proposal>| {
+                let namespace = proposal.namespace();
+                let bottle = proposal
+                    .0
+                    .ok()
+                    .map(|proposal| bottle_ref(&proposal.spec.bottle, namespace));
+                woken(&by_proposal, bottle)
+            },
+        )
         .watches_stream(
             feeds.classes,
-            move |class: DeserializeGuard<BottleClass>| users(&class_users, &class.name_any()),
+            move |class: DeserializeGuard<BottleClass>| {
+                woken(&by_class, users(&class_users, &class.name_any()))
+            },
         )
-        .watches_stream(feeds.pods, |pod: Pod| owner(&pod))
-        .watches_stream(feeds.config_maps, |config_map: ConfigMap| {
-            owner(&config_map)
+        .watches_stream(feeds.pods, move |pod: Pod| woken(&by_pod, owner(&pod)))
+        .watches_stream(feeds.config_maps, move |config_map: ConfigMap| {
+            woken(&by_config, owner(&config_map))
         })
-        .watches_stream(feeds.claims, |claim: PersistentVolumeClaim| owner(&claim))
+        .watches_stream(feeds.claims, move |claim: PersistentVolumeClaim| {
+            woken(&by_claim, owner(&claim))
+        })
         .watches_stream(feeds.service_accounts, move |object: ServiceAccount| {
             accounts(object.namespace())
         })
@@ -66,6 +75,20 @@ pub fn wake(
         .watches_stream(feeds.network_policies, move |object: NetworkPolicy| {
             policies(object.namespace())
         })
+}
+
+/// The same Bottles, each counted as one that waits for its reconcile.
+fn woken(
+    metrics: &Metrics,
+    bottles: impl IntoIterator<Item = ObjectRef<Guarded>>,
+) -> Vec<ObjectRef<Guarded>> {
+    let each = bottles.into_iter().inspect(|bottle| {
+        metrics.woken(
+            bottle.namespace.as_deref().unwrap_or_default(),
+            &bottle.name,
+        );
+    });
+    each.collect()
 }
 
 /// The Bottle of that name.

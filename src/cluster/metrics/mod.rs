@@ -1,5 +1,6 @@
 //! What Prometheus reads: counts of what the operator does, and the state of the world that its caches show.
 
+mod queue;
 mod requests;
 mod world;
 
@@ -13,6 +14,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric, Registry},
 };
+use queue::Queue;
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
@@ -28,6 +30,7 @@ type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram
 pub struct Metrics {
     registry: Mutex<Registry>,
     world: World,
+    queue: Queue,
     reconciles: Family<Labels<1>, Counter>,
     running: Gauge,
     reconcile_seconds: Histogram,
@@ -52,6 +55,7 @@ impl Default for Metrics {
         let own = &mut registry;
         Self {
             world: World::register(own),
+            queue: Queue::register(own),
             reconciles: named(
                 own,
                 "reconciles",
@@ -151,6 +155,16 @@ impl Metrics {
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         text::encode(&mut page, &registry)?;
         Ok(page)
+    }
+
+    /// A change concerns this Bottle: it waits for its reconcile.
+    pub fn woken(&self, namespace: &str, bottle: &str) {
+        self.queue.woken(namespace, bottle);
+    }
+
+    /// Its reconcile's turn has come, or it is gone.
+    pub fn has_its_turn(&self, namespace: &str, bottle: &str) {
+        self.queue.left(namespace, bottle);
     }
 
     /// A reconcile begins; it is counted as running until the guard goes.

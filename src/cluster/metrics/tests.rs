@@ -63,6 +63,20 @@ fn a_reconcile_runs_until_it_ends_however_that_is() {
 }
 
 #[test]
+fn a_bottle_waits_once_however_often_it_is_woken_until_its_turn_comes() {
+    let metrics = Metrics::default();
+    metrics.woken("garden", "blue");
+    metrics.woken("garden", "blue");
+    metrics.woken("shed", "blue");
+    assert!(has(&metrics, "bot_bottle_reconciles_waiting 2"));
+    metrics.has_its_turn("garden", "blue");
+    // Nobody woke it: its time had come.
+    metrics.has_its_turn("garden", "red");
+    assert!(has(&metrics, "bot_bottle_reconciles_waiting 1"));
+    assert!(has(&metrics, "bot_bottle_reconcile_wait_seconds_count 1"));
+}
+
+#[test]
 fn the_page_says_who_leads() {
     let metrics = Metrics::default();
     assert!(has(&metrics, "bot_bottle_leading 1"));

@@ -12,8 +12,8 @@ use crate::{
 use bollard::{
     models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{
-        ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
-        RemoveVolumeOptionsBuilder,
+        KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
+        RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
     },
 };
 use futures::future::try_join_all;
@@ -92,6 +92,9 @@ pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), D
 }
 
 async fn remove_container(daemon: &Daemon, id: &str) -> Result<(), DockerError> {
+    // Podman's removal asks first, and waits ten seconds for one that does not listen. One that has ended can't be killed.
+    let kill = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+    let _ = daemon.docker.kill_container(id, Some(kill)).await;
     let options = RemoveContainerOptionsBuilder::new()
         .force(true)
         .v(true)

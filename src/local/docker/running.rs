@@ -52,7 +52,7 @@ pub struct Running {
     // Ended with this.
     tasks: JoinSet<()>,
     copies: JoinSet<()>,
-    _watch: JoinSet<()>,
+    watch: JoinSet<()>,
 }
 
 /// Whose containers these are: one state directory, one project, one bottle.
@@ -134,7 +134,7 @@ impl Running {
         let (sender, ended) = mpsc::unbounded_channel();
         Ok(Self {
             terminal,
-            _watch: watch::watch(&daemon, &names, &sender),
+            watch: watch::watch(&daemon, &names, &sender),
             daemon,
             names,
             ended,
@@ -173,6 +173,8 @@ impl Running {
             .await;
         // What it wrote last is still on its way.
         while self.copies.join_next().await.is_some() {}
+        // What ends from here on is meant to.
+        self.watch.shutdown().await;
         if let Err(error) = remove(&self.daemon, &self.names.id, false).await {
             let error = crate::telemetry::chain(&error);
             tracing::warn!(error, "Containers are left; the next start removes them");
