@@ -1,13 +1,14 @@
 //! `bottle up`: a place for bottles, made ready by the programs that are meant for it, each command shown first.
 
+mod step;
+
 use super::{Error, apply, output};
 use crate::{local, seal::probe};
 use std::{
     env,
-    ffi::OsStr,
     path::{Path, PathBuf},
 };
-use tokio::process::Command;
+use step::{Done, Step, words};
 
 /// `bottle up`.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,18 +52,21 @@ pub async fn up(options: &Options) -> Result<u8, Error> {
             recipe.display()
         )));
     }
-    let builder = program("docker").or_else(|missing| program("podman").map_err(|_| missing))?;
+    let builder = program("docker");
     if options.what.docker {
+        let builder = builder.or_else(|missing| program("podman").map_err(|_| missing))?;
         return docker(options, &builder).await;
     }
-    let (kind, helm) = (program("kind")?, program("helm")?);
+    // `kind load docker-image` calls docker, and nothing else.
+    let (builder, kind, helm) = (builder?, program("kind")?, program("helm")?);
     for step in steps(options, &builder, &kind, &helm) {
         step.run(options.dry_run).await?;
     }
     if !options.dry_run {
+        let name = options.name.as_str();
         output::note(&format!(
-            "the cluster is there: `bottle apply --context kind-{} -f examples/bottle.yaml`",
-            options.name
+            "the operator runs: `bottle apply --context kind-{name} -f FILE`. An image that is only on this machine \
+             is put into the cluster by `kind load docker-image IMAGE --name {name}`"
         ));
     }
     Ok(0)
@@ -87,59 +91,12 @@ async fn docker(options: &Options, builder: &Path) -> Result<u8, Error> {
     Ok(0)
 }
 
-/// A command, and whether it is left out when another one says that its work is done.
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    words: Vec<String>,
-    unless: Option<(Vec<String>, String)>,
-}
-
-impl Step {
-    async fn run(&self, dry: bool) -> Result<(), Error> {
-        if let Some((words, done)) = self.unless.as_ref().filter(|_| !dry)
-            && let Ok(said) = command(words).output().await
-            && String::from_utf8_lossy(&said.stdout)
-                .lines()
-                .any(|line| line == done)
-        {
-            return Ok(());
-        }
-        output::line(&format!("$ {}", self.words.join(" ")))?;
-        if dry {
-            return Ok(());
-        }
-        let what = self.words.join(" ");
-        let status = command(&self.words).status().await;
-        let status = status.map_err(Error::io(format!("run {what}")))?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(Error::Refused(format!(
-            "{what} failed: see what it said above"
-        )))
-    }
-}
-
-fn command(words: &[String]) -> Command {
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    command
-}
-
-fn words<S: AsRef<OsStr>>(program: &Path, rest: impl IntoIterator<Item = S>) -> Vec<String> {
-    let rest = rest
-        .into_iter()
-        .map(|word| word.as_ref().to_string_lossy().into_owned());
-    std::iter::once(program.display().to_string())
-        .chain(rest)
-        .collect()
-}
-
 fn build(options: &Options, builder: &Path, image: &str) -> Step {
     let recipe = options.source.join(format!("Dockerfile.{image}"));
     let tag = format!("bot-bottle/{image}:{VERSION}");
     let source = options.source.as_os_str();
-    let line = [
+    let mut line = vec![
+        builder.as_os_str(),
         "build".as_ref(),
         "-f".as_ref(),
         recipe.as_os_str(),
@@ -147,9 +104,20 @@ fn build(options: &Options, builder: &Path, image: &str) -> Step {
         tag.as_ref(),
         source,
     ];
+    // Docker's older builder, the default of Debian's client, also builds the stage for tests, and fails at it.
+    if builder.ends_with("docker") {
+        line.splice(..0, ["env".as_ref(), "DOCKER_BUILDKIT=1".as_ref()]);
+    }
+    let look = ["images", "--format", "{{.Repository}}:{{.Tag}}", &tag];
     Step {
-        words: words(builder, line),
-        unless: None,
+        words: words(Path::new(line[0]), &line[1..]),
+        unless: Some(Done {
+            words: words(builder, look),
+            note: format!(
+                "{tag} is there and not built again: `docker rmi {tag}` before this has it built"
+            ),
+            line: tag,
+        }),
     }
 }
 
@@ -202,7 +170,11 @@ fn steps(options: &Options, builder: &Path, kind: &Path, helm: &Path) -> Vec<Ste
         build(options, builder, "supervise"),
         Step {
             words: create,
-            unless: Some((words(kind, ["get", "clusters"]), name.to_owned())),
+            unless: Some(Done {
+                words: words(kind, ["get", "clusters"]),
+                line: name.to_owned(),
+                note: format!("the cluster {name} is there"),
+            }),
         },
         load("operator"),
         load("supervise"),
@@ -228,9 +200,8 @@ fn program(name: &str) -> Result<PathBuf, Error> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn images_come_before_the_cluster_and_the_chart_last() {
-        let options = Options {
+    fn options() -> Options {
+        Options {
             what: What {
                 kind: true,
                 docker: false,
@@ -239,13 +210,21 @@ mod tests {
             name: "green".into(),
             image: Some("node:1".into()),
             dry_run: true,
-        };
+        }
+    }
+
+    fn all() -> Vec<Step> {
         let [docker, kind, helm] = ["docker", "kind", "helm"].map(Path::new);
-        let steps = steps(&options, docker, kind, helm);
+        steps(&options(), docker, kind, helm)
+    }
+
+    #[test]
+    fn images_come_before_the_cluster_and_the_chart_last() {
+        let steps = all();
         let lines: Vec<String> = steps.iter().map(|step| step.words.join(" ")).collect();
         let begins = [
-            "docker build -f /source/Dockerfile.operator",
-            "docker build -f /source/Dockerfile.supervise",
+            "env DOCKER_BUILDKIT=1 docker build -f /source/Dockerfile.operator",
+            "env DOCKER_BUILDKIT=1 docker build -f /source/Dockerfile.supervise",
             "kind create cluster --name green --wait 180s --image node:1",
             "kind load docker-image bot-bottle/operator:",
             "kind load docker-image bot-bottle/supervise:",
@@ -255,5 +234,41 @@ mod tests {
         for (line, begin) in lines.iter().zip(begins) {
             assert!(line.starts_with(begin), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_there_is_neither_built_nor_made_again() {
+        let looks: Vec<_> = all()
+            .into_iter()
+            .map(|step| {
+                step.unless
+                    .map(|done| (done.words.join(" "), done.line, done.note))
+            })
+            .collect();
+        let image = |name: &str| {
+            let tag = format!("bot-bottle/{name}:{VERSION}");
+            Some((
+                format!("docker images --format {{{{.Repository}}}}:{{{{.Tag}}}} {tag}"),
+                tag.clone(),
+                format!(
+                    "{tag} is there and not built again: `docker rmi {tag}` before this has it built"
+                ),
+            ))
+        };
+        let cluster = (
+            "kind get clusters".to_owned(),
+            "green".to_owned(),
+            "the cluster green is there".to_owned(),
+        );
+        let expected = [
+            image("operator"),
+            image("supervise"),
+            Some(cluster),
+            // kind looks by itself, and helm changes what has changed.
+            None,
+            None,
+            None,
+        ];
+        assert_eq!(looks, expected);
     }
 }
