@@ -159,7 +159,11 @@ fn no_way_out_is_open_that_would_be_open_without_the_wall() {
         443,
     ));
     rows.extend(attempts::everywhere());
-    let out = attempts::got_out(&world, &rows);
+    let mut out = attempts::got_out(&world, &rows);
+    if is_podman() {
+        // A limit that docs/local.md names: Podman's own profile lets a program make one.
+        out.retain(|name| name != "a user namespace");
+    }
     let _ = Command::new("docker")
         .args([
             "network",
