@@ -177,8 +177,10 @@ fn no_way_out_is_open_that_would_be_open_without_the_wall() {
     docker(&["network", "rm", &network]);
     assert!(out.is_empty(), "these got out: {out:?}");
     for (name, open) in control {
+        // Podman has no resolver there.
+        let no_such_thing = is_podman() && name.starts_with("Docker's resolver");
         assert!(
-            open,
+            open || no_such_thing,
             "the control of {name:?} failed: the row shows nothing"
         );
     }
