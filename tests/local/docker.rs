@@ -23,6 +23,12 @@ fn is_podman() -> bool {
     std::env::var_os("BOT_BOTTLE_ENGINE").is_some_and(|engine| engine == "podman")
 }
 
+/// Rows that say something of Docker alone: Podman has no resolver at that address; and its own seccomp profile lets a
+/// program make user namespaces, a limit that docs/local.md names.
+fn is_otherwise_with_podman(row: &str) -> bool {
+    is_podman() && (row.starts_with("Docker's resolver") || row == "a user namespace")
+}
+
 /// A container of this world's bottle.
 fn container(world: &World, role: &str) -> String {
     let prefix = world.containers.get_or_init(|| {
@@ -159,7 +165,8 @@ fn no_way_out_is_open_that_would_be_open_without_the_wall() {
         443,
     ));
     rows.extend(attempts::everywhere());
-    let out = attempts::got_out(&world, &rows);
+    let mut out = attempts::got_out(&world, &rows);
+    out.retain(|name| !is_otherwise_with_podman(name));
     let _ = Command::new("docker")
         .args([
             "network",
@@ -174,7 +181,7 @@ fn no_way_out_is_open_that_would_be_open_without_the_wall() {
     assert!(out.is_empty(), "these got out: {out:?}");
     for (name, open) in control {
         assert!(
-            open,
+            open || is_otherwise_with_podman(&name),
             "the control of {name:?} failed: the row shows nothing"
         );
     }
