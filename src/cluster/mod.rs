@@ -15,6 +15,7 @@ mod roll;
 mod scope;
 mod shared;
 pub mod tell;
+mod thin;
 mod visible;
 mod wake;
 pub mod webhook;
