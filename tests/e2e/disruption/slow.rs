@@ -145,15 +145,15 @@ fn writes_that_are_refused_with_429_are_made_later_and_once() {
     let _stopped = Stopped::new();
     let kubeconfig = operators_kubeconfig();
     let plain = Plain::start(&kubeconfig);
-    let (refusing, refused) = (
+    let (no_room, times_refused) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicU32::new(0)),
     );
-    let (refuses, counted) = (refusing.clone(), refused.clone());
+    let (away, counted) = (no_room.clone(), times_refused.clone());
     let busy = way(plain.address, move |request| {
         let write = [&b"PATCH "[..], b"POST ", b"PUT ", b"DELETE "];
         let refuse =
-            refuses.load(Ordering::Relaxed) && write.iter().any(|verb| request.starts_with(verb));
+            away.load(Ordering::Relaxed) && write.iter().any(|verb| request.starts_with(verb));
         refuse.then(|| {
             counted.fetch_add(1, Ordering::Relaxed);
             format!(
@@ -177,10 +177,10 @@ fn writes_that_are_refused_with_429_are_made_later_and_once() {
 
     let call = Question::ask(&bottle, "files.example.com");
     let proposal = call.proposal();
-    refusing.store(true, Ordering::Relaxed);
+    no_room.store(true, Ordering::Relaxed);
     call.decide(&proposal, "Approved");
     eventually("the operator's writes are refused", PATIENCE, || {
-        let times = refused.load(Ordering::Relaxed);
+        let times = times_refused.load(Ordering::Relaxed);
         if times >= 3 {
             Ok(())
         } else {
@@ -189,7 +189,7 @@ fn writes_that_are_refused_with_429_are_made_later_and_once() {
     });
     assert_eq!(namespace.field(&proposal, ".status.phase"), "Pending");
     bottle.does_not_reach("files.example.com");
-    refusing.store(false, Ordering::Relaxed);
+    no_room.store(false, Ordering::Relaxed);
     assert!(call.answer().contains("status: approved"));
     bottle.reaches("files.example.com");
     let trails = in_order(&bottle, DECLARED);
