@@ -3,6 +3,7 @@
 use super::{
     Error, Scope,
     index::{Index, OfBottle},
+    thin::Thin,
 };
 use crate::{
     api::{BottleClass, Proposal},
@@ -31,6 +32,9 @@ use std::{
     hash::Hash,
     sync::Arc,
 };
+
+/// Proposals in one page of a list: each may have 384 KiB, and a page is held as a whole.
+const QUESTIONS: u32 = 100;
 
 /// Changes of one kind, after they reached its cache.
 pub type Changes<K> = BoxStream<'static, Result<K, watcher::Error>>;
@@ -73,7 +77,10 @@ impl Caches {
         let (by_bottle, helpers) = (Index::default(), Index::default());
         let (proposals, writer) = reflector::store();
         let noted = by_bottle.clone();
-        let changes = indexed(slim(scope.api(client), all.clone()), noted)
+        let mut thin = Thin::default();
+        let questions = slim(scope.api(client), all.clone().page_size(QUESTIONS))
+            .map(move |event| event.map(|event| thin.thin(event)));
+        let changes = indexed(questions, noted)
             .reflect(writer)
             .touched_objects()
             .boxed();

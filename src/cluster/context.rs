@@ -1,7 +1,7 @@
 //! What every reconcile shares: the client, the caches, the operator's settings.
 
 use super::{
-    caches::Caches, metrics::Metrics, notify::Notifier, roll::Rolling, tell::Teller,
+    caches::Caches, gone, metrics::Metrics, notify::Notifier, roll::Rolling, tell::Teller,
     visible::Visible,
 };
 use crate::plan::settings::Settings;
@@ -21,6 +21,7 @@ pub struct Context {
     pub(super) teller: Option<Teller>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) visible: Visible,
+    pub(super) cleaning: gone::Running,
     /// Shared by the loops: a class knows no namespaces.
     pub(super) rolling: Arc<Rolling>,
     /// Whether the caches are filled. Many wait for this; a store's own `wait_until_ready` wakes only one of them.

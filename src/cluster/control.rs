@@ -100,6 +100,7 @@ async fn run_scope(
         teller: options.teller,
         metrics: options.metrics,
         visible: Visible::default(),
+        cleaning: gone::Running::default(),
         rolling,
         client: client.clone(),
     });

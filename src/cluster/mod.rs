@@ -17,6 +17,7 @@ mod scope;
 mod shared;
 pub mod tell;
 pub mod traces;
+mod thin;
 mod visible;
 mod wake;
 pub mod webhook;

@@ -30,7 +30,7 @@ pub fn apply(
             let seen = proposals.iter().find(|one| one.name_any() == name);
             proposal_status(place, seen, *status)
         }
-        Action::DeleteProposal { name, uid } => place.lock()?.remove_proposal(&name, &uid),
+        Action::DeleteProposal { name, uid, .. } => place.lock()?.remove_proposal(&name, &uid),
         Action::CreateConfigMap(config_map) | Action::ApplyConfigMap(config_map) => {
             store_config_map(place, *config_map)
         }

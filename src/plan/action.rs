@@ -28,12 +28,14 @@ pub enum Action {
         /// The status, `sidecar` apart.
         status: Box<ProposalStatus>,
     },
-    /// Remove a closed Proposal whose retention is over.
+    /// Remove a closed Proposal whose retention is over, or a question beyond what anybody could be shown.
     DeleteProposal {
         /// Name of the Proposal.
         name: String,
         /// Its uid: never delete one that was asked anew.
         uid: String,
+        /// Its version, when a decision that falls meanwhile must save it.
+        version: Option<String>,
     },
     /// Make the ConfigMap.
     CreateConfigMap(Box<ConfigMap>),
@@ -117,8 +119,8 @@ impl Plan {
     }
 
     /// Proposals of a Bottle that had this name before.
-    pub(super) fn orphan_others(&mut self, proposals: &[Proposal], uid: &str, now: Timestamp) {
-        for other in proposals.iter().filter(|one| one.spec.bottle_uid != uid) {
+    pub(super) fn orphan_others(&mut self, others: &[&Proposal], now: Timestamp) {
+        for other in others {
             if let Some(status) = progress::orphan(other, now) {
                 self.actions.push(Action::ApplyProposalStatus {
                     name: other.name_any(),
@@ -142,7 +144,7 @@ impl Plan {
     /// Removes what is over for longer than `retention`.
     pub(super) fn remove_closed(
         &mut self,
-        proposals: &[Proposal],
+        proposals: &[&Proposal],
         lifetimes: Lifetimes,
         now: Timestamp,
     ) {
@@ -154,7 +156,11 @@ impl Plan {
             match proposal.uid() {
                 Some(uid) if until <= now => {
                     let name = proposal.name_any();
-                    self.actions.push(Action::DeleteProposal { name, uid });
+                    self.actions.push(Action::DeleteProposal {
+                        name,
+                        uid,
+                        version: None,
+                    });
                 }
                 _ => self.look_again(Some(until)),
             }

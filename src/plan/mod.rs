@@ -25,6 +25,7 @@ pub mod sealed;
 pub mod seen;
 pub mod settings;
 pub mod status;
+pub mod surplus;
 mod told;
 mod unsupported;
 pub mod volumes;
@@ -74,8 +75,10 @@ pub struct Observed<'a> {
 pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let uid = bottle.metadata.uid.as_deref().unwrap_or_default();
-    let proposals = own_proposals(seen.proposals, uid);
-    plan.orphan_others(seen.proposals, uid, now);
+    let own = surplus::sort(own_proposals(seen.proposals, uid));
+    let others = surplus::sort(surplus::others(seen.proposals, uid));
+    let proposals = own.kept;
+    plan.orphan_others(&others.kept, now);
     plan.roll_percent = scope::roll_percent(seen.class, seen.settings);
     // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
     let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
@@ -148,7 +151,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         plan.notify(None, notice);
     }
     plan.notify_progress(&proposals, progressed);
-    plan.remove_closed(seen.proposals, lifetimes, now);
+    plan.remove_closed(&[&*proposals, &*others.kept].concat(), lifetimes, now);
+    plan.remove_surplus(&[own.surplus, others.surplus].concat(), now);
     if let Ok(spec) = &spec {
         plan.remove_finished(spec, uid, owned(bottle, seen.pod), now);
     }

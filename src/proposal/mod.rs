@@ -14,6 +14,7 @@ pub mod progress;
 mod record;
 pub mod review;
 mod routes;
+pub mod surplus;
 pub mod today;
 pub mod unfit;
 

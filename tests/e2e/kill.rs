@@ -76,6 +76,12 @@ impl Operator {
         Self { child }
     }
 
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        run("kill", [format!("-{name}"), id], "").good();
+    }
+
     /// Waits until the failpoint has killed it.
     #[track_caller]
     fn dies_at(self, point: &str) {

@@ -16,6 +16,7 @@ mod changes;
 mod class;
 mod credentials;
 mod denials;
+mod disruption;
 mod escape;
 mod kill;
 mod rest;

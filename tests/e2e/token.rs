@@ -3,7 +3,7 @@
 use crate::support::{Bottle, Namespace, Said, in_machine, kubeconfig_with, run};
 
 /// The token as the kubelet mounts it into `supervise`.
-fn token(bottle: &Bottle<'_>) -> String {
+pub fn token(bottle: &Bottle<'_>) -> String {
     let uid = bottle
         .namespace
         .field(&format!("pod/{}", bottle.pod()), ".metadata.uid");

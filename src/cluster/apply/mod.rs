@@ -58,7 +58,9 @@ pub async fn apply(
         Action::ApplyProposalStatus { name, status } => {
             target.proposal_status(proposals, &name, *status).await?;
         }
-        Action::DeleteProposal { name, uid } => target.delete_proposal(&name, uid).await?,
+        Action::DeleteProposal { name, uid, version } => {
+            target.delete_proposal(&name, uid, version).await?;
+        }
         Action::CreateConfigMap(config_map) => target.create_config_map(*config_map).await?,
         Action::ApplyConfigMap(config_map) => target.apply_config_map(*config_map).await?,
         Action::CreateClaim(claim) => target.create_claim(*claim).await?,
@@ -155,14 +157,19 @@ impl Target<'_> {
         Ok(())
     }
 
-    async fn delete_proposal(&self, name: &str, uid: String) -> Result<(), Error> {
-        tracing::info!(proposal = name, "removing a closed proposal");
+    async fn delete_proposal(
+        &self,
+        name: &str,
+        uid: String,
+        version: Option<String>,
+    ) -> Result<(), Error> {
+        tracing::debug!(proposal = name, "removing a proposal");
         let api = Api::<Proposal>::namespaced(self.context.client.clone(), &self.namespace);
         self.context
             .visible
             .forget("Proposal", &self.namespace, name);
         match api
-            .delete(name, &only(uid))
+            .delete(name, &only_at(uid, version))
             .await
             .map_err(Error::api("delete Proposal", name))
         {
@@ -299,10 +306,15 @@ fn reference<K: kube::Resource<DynamicType = ()>>(object: &K) -> ObjectReference
 
 /// This very object, never a successor of the same name.
 fn only(uid: String) -> DeleteParams {
+    only_at(uid, None)
+}
+
+/// And, where one is named, in this version only.
+fn only_at(uid: String, resource_version: Option<String>) -> DeleteParams {
     DeleteParams {
         preconditions: Some(Preconditions {
             uid: Some(uid),
-            resource_version: None,
+            resource_version,
         }),
         ..DeleteParams::default()
     }

@@ -3,6 +3,7 @@
 mod bottles;
 mod builds;
 mod denials;
+mod flood;
 mod lifetimes;
 mod pipelock;
 mod proposals;

@@ -134,7 +134,7 @@ impl World {
                 proposal.status = Some(*status);
                 proposal.status.as_mut().unwrap().sidecar = sidecar;
             }
-            Action::DeleteProposal { name, uid } => {
+            Action::DeleteProposal { name, uid, .. } => {
                 assert_eq!(self.proposal(&name).metadata.uid.as_deref(), Some(&*uid));
                 self.proposals
                     .retain(|one| one.metadata.name != Some(name.clone()));

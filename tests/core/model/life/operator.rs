@@ -85,7 +85,7 @@ impl Life {
                     );
                     statuses.insert(name, (**status).clone());
                 }
-                Action::DeleteProposal { name, uid } => {
+                Action::DeleteProposal { name, uid, .. } => {
                     assert_eq!(oracle::uid(stored[name.as_str()]), *uid);
                     deleted.insert(name.as_str());
                 }

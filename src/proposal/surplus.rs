@@ -1,0 +1,76 @@
+//! Questions beyond what a reviewer could ever be shown: they are removed unseen.
+//!
+//! An honest sidecar never has so many, for it is told what is left (`limits`). A stolen token does not ask: without
+//! this bound its questions would fill the operator's memory and keep it busy, and other bottles' answers would wait.
+
+use super::{State, condition};
+use crate::{
+    api::{Decision, Proposal, ProposalPhase},
+    config::decisions::Limits,
+};
+
+/// Questions of one bottle that are kept though nobody has seen them: those that may be shown next, and twice as many
+/// that wait for room.
+pub const UNSEEN: usize = 3 * Limits::PENDING as usize;
+/// How many one plan removes, so that a flood takes its turn like everybody else.
+pub const AT_ONCE: usize = 40;
+
+/// Proposals of one bottle, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sorted<'a> {
+    /// Those that count.
+    pub kept: Vec<&'a Proposal>,
+    /// Those that go.
+    pub surplus: Vec<&'a Proposal>,
+}
+
+/// Whether nobody has looked at it yet, neither the operator nor a person.
+pub fn unseen(proposal: &Proposal) -> bool {
+    let phase = proposal.status.as_ref().and_then(|status| status.phase);
+    phase.is_none() && proposal.spec.decision == Decision::Pending
+}
+
+/// Whether no reviewer has ever been shown it, or could be now.
+fn never_shown(proposal: &Proposal) -> bool {
+    let status = proposal.status.as_ref();
+    let orphaned = status.is_some_and(|status| {
+        status.phase == Some(ProposalPhase::Orphaned)
+            && condition::get(&status.conditions, "Valid").is_none()
+    });
+    proposal.spec.decision == Decision::Pending && (unseen(proposal) || orphaned)
+}
+
+/// Whether its files are never read again: nothing happens to it any more but its removal.
+pub fn over(proposal: &Proposal) -> bool {
+    let phase = proposal.status.as_ref().and_then(|status| status.phase);
+    State::from(phase).closed()
+}
+
+/// Whether its files were left out where it was read: one too many already then. No stored question has an empty file.
+fn emptied(proposal: &Proposal) -> bool {
+    unseen(proposal) && proposal.spec.proposed_file.is_empty()
+}
+
+/// Keeps the first [`UNSEEN`] of those that nobody was ever shown, and everything that somebody was.
+pub fn sort(proposals: Vec<&Proposal>) -> Sorted<'_> {
+    let mut kept_unshown = 0;
+    let (kept, surplus) = proposals.into_iter().partition(|proposal| {
+        if !never_shown(proposal) {
+            return true;
+        }
+        if emptied(proposal) || kept_unshown == UNSEEN {
+            return false;
+        }
+        kept_unshown += 1;
+        true
+    });
+    Sorted { kept, surplus }
+}
+
+/// What people are told on the Bottle.
+pub fn note() -> String {
+    format!(
+        "questions beyond {UNSEEN} that nobody could be shown were removed; an honest sidecar never asks so many: \
+         somebody may have its token, so delete the pod and look at who can get into it"
+    )
+}
