@@ -45,6 +45,8 @@ pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Label on a local runtime's containers and volumes: whose they are, a hash of state directory, project and bottle.
 pub const LABEL_PLACE: &str = "bot-bottle.dev/place";
+/// Label on containers that build or try an image for a place, beside its pod.
+pub const LABEL_HELPER: &str = "bot-bottle.dev/helper-of";
 /// Label on a local runtime's containers: the project.
 pub const LABEL_PROJECT: &str = "bot-bottle.dev/project";
 /// Label on a local runtime's containers: the pod's uid.
@@ -169,6 +171,8 @@ pub mod path {
     pub const BUILD: &str = "/build";
     /// The Dockerfile in a build.
     pub const DOCKERFILE: &str = "/run/bottle/dockerfile/Dockerfile";
+    /// On one machine, in the container that has a build's network: where its listening socket is handed over.
+    pub const HANDOVER: &str = "/run/bottle/handover";
     /// Credentials for a registry, as `config.json`.
     pub const REGISTRY: &str = "/run/bottle/registry";
     /// Outside Kubernetes, in the container `supervise`: where the socket is on which questions are kept.

@@ -1,5 +1,6 @@
 //! The sidecars' roles as subcommands, one list for every program that runs them.
 
+use crate::local::docker;
 use crate::supervise::{mcp, options};
 use crate::{cred_proxy, egress, pipelock, prepare, push, telemetry};
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ pub enum Role {
     Prepare(prepare::Options),
     /// Of a build's pod: lays its lock, shares seal.
     BuildLock(prepare::build::Options),
+    /// Of a build on one machine: has a network without any way out, and hands a listening socket of it over.
+    BuildHold(docker::hold::Options),
     /// Of a pod that tries an image: shares seal.
     Share(prepare::build::Options),
     /// Of a build's pod: pushes the image, after the build has ended.
@@ -86,6 +89,7 @@ impl Role {
                 .unwrap_or_else(|error| failed(&error)),
             Self::Prepare(options) => prepare::role(&options).await,
             Self::BuildLock(options) => prepare::build::lock(&options),
+            Self::BuildHold(options) => docker::hold::main(&options),
             Self::Share(options) => prepare::build::share(&options),
             Self::Push(options) => push::main(options).await,
         }

@@ -28,7 +28,7 @@ pub struct Options {
     /// Whose log: agent, supervise, egress, cred-proxy, prepare; on this machine agent, keeper (all sidecars), events.
     #[arg(short, long, default_value = container::AGENT)]
     container: String,
-    /// The log of the last image that was built for the bottle; it is there for ten minutes after its end.
+    /// The log of the last image that was built for the bottle; in a cluster it is there for ten minutes after its end.
     #[arg(long, conflicts_with = "container")]
     build: bool,
     /// Stay, and print what comes.
@@ -98,12 +98,15 @@ async fn container(place: &Place, record: &Record, options: &Options) -> Result<
 }
 
 async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
-    if options.build {
-        return Err(Error::Usage("no images are built on this machine".into()));
-    }
     let place = machine.place(&options.name)?;
     place.existing()?;
     let record = place.record()?;
+    if options.build && record.runtime != Runtime::Docker {
+        let runtime = record.runtime.as_str();
+        return Err(Error::Usage(format!(
+            "the runtime {runtime} builds no images"
+        )));
+    }
     let own = [
         container::PREPARE,
         container::SUPERVISE,
@@ -114,6 +117,7 @@ async fn file(machine: &Machine, options: &Options) -> Result<(), Error> {
         return container(&place, &record, options).await;
     }
     let name = match options.container.as_str() {
+        _ if options.build => container::BUILD,
         container::AGENT => "agent",
         "keeper" | container::SUPERVISE | container::EGRESS | container::CRED_PROXY => "keeper",
         "events" => "events",

@@ -184,7 +184,7 @@ pub async fn main(place: &Where, verb: Verb) -> ExitCode {
 
 async fn run_verb(place: &Where, verb: Verb) -> Result<u8, Error> {
     let done = match verb {
-        Verb::Run(options) => return run::run(place, options).await,
+        Verb::Run(options) => return Box::pin(run::run(place, options)).await,
         Verb::Doctor(options) => return doctor::run(place, &options).await,
         Verb::Up(options) => return up::up(&options).await,
         verb => {

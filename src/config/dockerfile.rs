@@ -1,7 +1,10 @@
 //! CORE: what a Dockerfile needs from outside: its base images. Not a parser of all that a Dockerfile may say.
 //!
 //! What is missed here is no hole: the build runs behind the bottle's own wall, and pulls nothing itself. A file is
-//! refused where it could only fail later, in words that help less.
+//! refused where it could only fail later, in words that help less. For a daemon of this machine, which would pull and
+//! fetch by itself, it is another thing: [`daemon`].
+
+pub mod daemon;
 
 /// What a Dockerfile needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,13 +71,14 @@ fn instructions(text: &str) -> Result<Vec<(usize, String)>, DockerfileError> {
         if trimmed.is_empty() {
             continue;
         }
-        let (part, goes_on) = match trimmed.strip_suffix('\\') {
+        // As a builder joins them: blanks after the backslash count for nothing, those before a line's text stay.
+        let whole = line.trim_end();
+        let (part, goes_on) = match whole.strip_suffix('\\') {
             Some(part) => (part, true),
-            None => (trimmed, false),
+            None => (whole, false),
         };
         let (line, mut joined) = open.take().unwrap_or((at + 1, String::new()));
         joined.push_str(part);
-        joined.push(' ');
         if goes_on {
             open = Some((line, joined));
         } else {

@@ -70,7 +70,9 @@ impl Screen {
             Runtime::Sandbox | Runtime::Docker => {
                 "The one way out was the one that a person opened. "
             }
-            Runtime::Process => "What was REACHED is open, because this runtime isolates nothing.\n",
+            Runtime::Process => {
+                "What was REACHED is open, because this runtime isolates nothing.\n"
+            }
         };
         self.line(&format!(
             "\n{seen}Nothing is left running.\n\n\

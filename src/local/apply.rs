@@ -49,11 +49,10 @@ pub fn apply(
                 one.image = Some(image.clone());
             }
         }),
-        // No image is built on this machine, an approval of one says so; `honour` refuses claims and ends by the clock.
-        Action::CreateHelper(_)
-        | Action::DeleteHelper { .. }
-        | Action::CreateClaim(_)
-        | Action::DeleteBottle { .. } => Ok(()),
+        Action::CreateHelper(pod) => place.lock()?.put_helper(*pod).map(drop),
+        Action::DeleteHelper { name, uid } => place.lock()?.remove_helper(&name, &uid),
+        // `honour` refuses claims and ends by the clock.
+        Action::CreateClaim(_) | Action::DeleteBottle { .. } => Ok(()),
         // `honour` refuses resources, so that there is nothing to resize.
         Action::ResizePod { hash, .. } => change_pod(place, |pod| {
             annotate(pod, names::ANNOTATION_RESOURCES_HASH, hash);

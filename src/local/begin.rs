@@ -1,12 +1,12 @@
 //! An agent's first process, in either runtime: begun, and waiting for its sidecars.
 
 use super::{
-    Error,
+    Error, handover,
     place::Place,
     process,
     record::Record,
     runner::Attach,
-    sandbox::{self, Bubblewrap, Needs, SandboxError, handover, inside, layout},
+    sandbox::{self, Bubblewrap, Needs, SandboxError, inside, layout},
     sidecars::Listeners,
     workspace,
 };

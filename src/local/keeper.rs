@@ -1,22 +1,31 @@
 //! Keeps one bottle: watches its directory, plans, applies, and has the pod run. Nothing is decided here.
 
 use super::{
-    Error, apply, docker, honour, now,
+    Error, apply,
+    helpers::{self, HELPERS, Helpers},
+    honour, now,
     place::Place,
     pod_status::{running, terminated, waiting},
     record::{Record, Runtime},
     runner::{Attach, Run},
 };
+pub use super::{
+    end::{end, gone},
+    settings::settings,
+};
 use crate::{
-    api::{Bottle, BottleClassSpec, Proposal},
+    api::Bottle,
     config_directory::watcher::Changes,
-    plan::{Observed, plan, seen, settings::Settings},
-    proposal::{condition, progress},
+    plan::{Observed, builds::Around, plan, seen, settings::Settings},
+    proposal::condition,
     telemetry::chain,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use std::{ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin, time::Duration};
+use std::{
+    collections::BTreeMap, ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin,
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::Instant};
 
 /// How a bottle is kept.
@@ -39,47 +48,30 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Plans in a row that still have something to do: more would mean that they never end.
 const ROUNDS: u32 = 16;
 
-/// What this operator was told.
-pub fn settings(record: &Record) -> Settings {
-    let mut builtin = BottleClassSpec::default();
-    if record.runtime != Runtime::Docker {
-        builtin.agent.image = Some(honour::HOST_IMAGE.into());
-    }
-    Settings {
-        supervise_image: record
-            .supervise_image
-            .clone()
-            .unwrap_or_else(|| "bot-bottle".into()),
-        pull_policy: "Never".into(),
-        deny: Vec::new(),
-        pipelock: None,
-        builds: None,
-        runtime: Some(record.runtime.as_str()),
-        images: std::collections::BTreeMap::new(),
-        builtin,
-    }
-}
-
 /// Keeps the bottle until `shutdown`, or until it is deleted.
 pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) -> Result<(), Error> {
     let held = place.keep()?;
     // First the watch, then the read: no change is missed between them.
     let mut objects = Changes::of(&place.path(""))?;
     let mut proposals = Changes::of(&place.path("proposals"))?;
+    let mut beside = Changes::of(&place.path(HELPERS))?;
     let settings = settings(&place.record()?);
     let mut keeper = Keeper {
         place,
         run: None,
+        helpers: Helpers::default(),
         restart: None,
         pause: PAUSE.0,
     };
     let mut shutdown = pin!(shutdown);
     let ended = loop {
         let Some(bottle) = place.bottle()? else {
+            keeper.helpers = Helpers::default();
             keeper.stop().await;
             break end(place).await;
         };
-        let recheck = match keeper.reconcile(&bottle, &settings) {
+        let known = helpers::known(place, &place.record()?).await?;
+        let recheck = match keeper.reconcile(&bottle, &settings, &known) {
             Err(Error::Conflict { .. }) => continue,
             Err(error) if !options.once => {
                 // A person may be editing a file by hand: that ends no agent.
@@ -102,6 +94,7 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
         tokio::select! {
             () = objects.next() => {}
             () = proposals.next() => {}
+            () = beside.next() => {}
             () = sleep_until(alarm) => {}
             status = ended(&mut keeper.run) => keeper.agent_ended(status).await?,
             Some(signal) = next(&mut options.signals) => if let Some(run) = &keeper.run { run.signal(signal) },
@@ -118,13 +111,19 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
 struct Keeper<'a> {
     place: &'a Place,
     run: Option<Run>,
+    helpers: Helpers,
     restart: Option<Instant>,
     pause: Duration,
 }
 
 impl Keeper<'_> {
     /// Plans and applies until there is nothing left to do; when to look again.
-    fn reconcile(&self, bottle: &Bottle, settings: &Settings) -> Result<Option<Timestamp>, Error> {
+    fn reconcile(
+        &self,
+        bottle: &Bottle,
+        settings: &Settings,
+        known: &BTreeMap<String, String>,
+    ) -> Result<Option<Timestamp>, Error> {
         let mut bottle = bottle.clone();
         if let Err(refused) = honour::bottle(&bottle, &self.place.record()?) {
             not_honoured(self.place, &refused.to_string())?;
@@ -133,6 +132,7 @@ impl Keeper<'_> {
         for _ in 0..ROUNDS {
             let proposals = self.place.proposals()?;
             let (config_map, pod) = (self.place.config_map()?, self.place.pod()?);
+            let beside = self.place.helpers()?;
             let seen = Observed {
                 class: None,
                 proposals: &proposals,
@@ -140,7 +140,10 @@ impl Keeper<'_> {
                 pod: pod.as_ref(),
                 claim: None,
                 settings,
-                builds: crate::plan::builds::Around::default(),
+                builds: Around {
+                    pods: &beside,
+                    known: Some(known),
+                },
                 turn: true,
             };
             let plan = plan(&bottle, seen, now());
@@ -162,6 +165,8 @@ impl Keeper<'_> {
 
     /// Has exactly the stored pod run.
     async fn follow(&mut self, bottle: &Bottle, options: &Options) -> Result<(), Error> {
+        let record = self.place.record()?;
+        self.helpers.follow(self.place, &record)?;
         let pod = self.place.pod()?;
         let wanted = pod.as_ref().and_then(|pod| pod.metadata.uid.as_deref());
         if self
@@ -174,15 +179,18 @@ impl Keeper<'_> {
         let Some(pod) = pod.filter(|pod| seen::ended(pod).is_none()) else {
             return Ok(());
         };
-        if self.run.is_some() || self.restart.is_some_and(|at| at > Instant::now()) {
+        if self.run.is_some() {
+            return self.follow_image(&pod, options).await;
+        }
+        if self.restart.is_some_and(|at| at > Instant::now()) {
             return Ok(());
         }
         self.restart = None;
-        let record = self.place.record()?;
         match self.start(bottle, &pod, &record, options).await {
             Ok(run) => {
+                let inside = run.agent().cloned().unwrap_or_default();
                 self.run = Some(run);
-                apply::change_pod(self.place, running)
+                apply::change_pod(self.place, |pod| running(pod, &inside))
             }
             Err(error) if options.once => Err(error),
             Err(error) => {
@@ -190,6 +198,33 @@ impl Keeper<'_> {
                 tracing::error!(error = message, "The agent can't start");
                 self.later();
                 apply::change_pod(self.place, |pod| waiting(pod, "CannotStart", &message))
+            }
+        }
+    }
+
+    /// Has the agent run in the pod's image, and all else go on.
+    async fn follow_image(&mut self, pod: &Pod, options: &Options) -> Result<(), Error> {
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        let wanted = seen::agent_image(pod);
+        if run.agent().is_none_or(|agent| Some(&agent.image) == wanted) {
+            return Ok(());
+        }
+        tracing::info!(image = wanted, "Replacing the agent's container");
+        let replaced = run.replace(self.place, pod, options.attach).await;
+        let inside = run.agent().cloned().unwrap_or_default();
+        match replaced {
+            Ok(()) => apply::change_pod(self.place, |pod| running(pod, &inside)),
+            Err(error) => {
+                let message = chain(&error);
+                tracing::error!(error = message, "The agent can't be replaced");
+                self.stop().await;
+                self.later();
+                // A kubelet's word: the plan takes the image back where it is the new one's fault.
+                apply::change_pod(self.place, |pod| {
+                    waiting(pod, "CreateContainerError", &message);
+                })
             }
         }
     }
@@ -290,33 +325,6 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// The same, with what a daemon has of it.
-pub async fn end(place: &Place) -> Result<(), Error> {
-    let record = place.record()?;
-    // Of a daemon that is away something stays; a bottle of this name that starts again removes it first.
-    let cleaned = match record.runtime {
-        Runtime::Docker => docker::clean(place, &record).await,
-        Runtime::Sandbox | Runtime::Process => Ok(()),
-    };
-    gone(place)?;
-    cleaned
-}
-
-/// The Bottle is gone: its grants end, its directories go, the record of what was allowed stays.
-pub fn gone(place: &Place) -> Result<(), Error> {
-    let locked = place.lock()?;
-    for proposal in place.proposals()? {
-        if let Some(status) = progress::orphan(&proposal, now()) {
-            let orphaned = Proposal {
-                status: Some(status),
-                ..proposal
-            };
-            locked.put_proposal(orphaned)?;
-        }
-    }
-    locked.remove_rest()
 }
 
 fn not_honoured(place: &Place, message: &str) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use super::{
     Error,
     admit::{self, Verdict},
+    helpers::HELPERS,
     identity::Key,
     kept,
     record::Record,
@@ -33,7 +34,7 @@ pub struct Place {
 /// The place while its lock is held: the only way to write an object.
 #[derive(Debug)]
 pub struct Locked<'a> {
-    place: &'a Place,
+    pub(super) place: &'a Place,
     _lock: Lock,
 }
 
@@ -94,19 +95,7 @@ impl Place {
 
     /// Every Proposal, by name.
     pub fn proposals(&self) -> Result<Vec<Proposal>, Error> {
-        let directory = self.path("proposals");
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(Error::file("read", &directory))?,
-        };
-        let mut names: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned()))
-            .filter(|name| !name.starts_with('.'))
-            .collect();
-        names.sort();
-        names
+        names_in(&self.path("proposals"))?
             .iter()
             .filter_map(|name| self.proposal(name).transpose())
             .collect()
@@ -146,7 +135,7 @@ impl Place {
 
     /// Makes the directories.
     pub fn make(&self) -> Result<(), Error> {
-        for name in ["proposals", "run", "log"] {
+        for name in ["proposals", "run", "log", HELPERS] {
             let path = self.path(name);
             write::directory(&path).map_err(Error::file("make", &path))?;
         }
@@ -232,7 +221,7 @@ impl Locked<'_> {
             let path = self.place.path(name);
             write::remove(&path).map_err(Error::file("remove", &path))?;
         }
-        for name in ["home", "workspace", "log"] {
+        for name in ["home", "workspace", "log", HELPERS] {
             let path = self.place.path(name);
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -245,8 +234,24 @@ impl Locked<'_> {
     }
 }
 
+/// The objects in a directory, by name.
+pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::file("read", directory))?,
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".yaml")?.to_owned()))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
 /// The object, or none when there is no such file.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(Error::file("read", path))?,
@@ -260,7 +265,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
 }
 
 /// What an API server does on a write: the version must be the one that was read; a new object gets uid and time.
-fn put<K>(path: &Path, kind: &'static str, mut object: K) -> Result<K, Error>
+pub(super) fn put<K>(path: &Path, kind: &'static str, mut object: K) -> Result<K, Error>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned,
 {

@@ -1,6 +1,6 @@
 //! A pod's status, as a kubelet would write it.
 
-use super::now;
+use super::{docker, now};
 use crate::{names::container, plan::seen, proposal::condition};
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 /// Every container runs; what is known of the agent's earlier ends stays.
-pub(super) fn running(pod: &mut Pod) {
+pub(super) fn running(pod: &mut Pod, inside: &docker::Agent) {
     let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(condition::whole_seconds(now()));
     let running = ContainerState {
         running: Some(ContainerStateRunning {
@@ -40,6 +40,9 @@ pub(super) fn running(pod: &mut Pod) {
     change_agent(pod, |agent| {
         agent.restart_count = old.restart_count;
         agent.last_state = old.last_state;
+        agent.container_id = Some(inside.container.clone()).filter(|id| !id.is_empty());
+        agent.image.clone_from(&inside.image);
+        agent.image_id.clone_from(&inside.image_id);
     });
 }
 
@@ -47,6 +50,7 @@ pub(super) fn running(pod: &mut Pod) {
 pub(super) fn terminated(pod: &mut Pod, code: i32, message: &str) {
     let end = ContainerState {
         terminated: Some(ContainerStateTerminated {
+            container_id: agent_status(pod).container_id,
             exit_code: code,
             message: Some(message.trim().to_owned()),
             ..ContainerStateTerminated::default()

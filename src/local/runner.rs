@@ -3,10 +3,10 @@
 use super::{
     Error,
     begin::{Begun, in_sandbox, in_the_open, needs},
-    docker,
+    docker, handover,
     place::Place,
     record::{Record, Runtime},
-    sandbox::{SandboxError, handover},
+    sandbox::SandboxError,
     sidecars::Sidecars,
 };
 use crate::{
@@ -58,6 +58,10 @@ pub struct Run {
 
 /// What it runs as.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them, in whoever keeps the bottle"
+)]
 enum Kind {
     /// A process, and the sidecars in this one.
     Process { child: Child, sidecars: Sidecars },
@@ -138,6 +142,26 @@ impl Run {
             terminal,
             kind: Kind::Process { child, sidecars },
         })
+    }
+
+    /// What the agent runs in, where that is a container.
+    pub fn agent(&self) -> Option<&docker::Agent> {
+        match &self.kind {
+            Kind::Process { .. } => None,
+            Kind::Docker(running) => Some(&running.agent),
+        }
+    }
+
+    /// Puts an agent of the pod's image in the place of the one that runs, where an image means something.
+    pub async fn replace(&mut self, place: &Place, pod: &Pod, attach: Attach) -> Result<(), Error> {
+        match &mut self.kind {
+            Kind::Process { .. } => Ok(()),
+            Kind::Docker(running) => {
+                Box::pin(running.replace(place, pod, attach)).await?;
+                self.terminal = running.terminal.take();
+                Ok(())
+            }
+        }
     }
 
     /// Waits for the agent's end.

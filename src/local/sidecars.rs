@@ -248,7 +248,7 @@ fn limits() -> egress::Limits {
     }
 }
 
-fn resolver(record: &Record) -> Result<egress::Dns, Error> {
+pub(super) fn resolver(record: &Record) -> Result<egress::Dns, Error> {
     let answers = record
         .resolve
         .iter()

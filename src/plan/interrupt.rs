@@ -28,9 +28,8 @@ pub(super) fn by_decision(spec: &Spec, seen: &Pod, settings: &Settings) -> bool 
     let Some(builds) = &settings.builds else {
         return false;
     };
-    let below = format!("{}/", builds.registry);
     let mut images = [Some(&spec.image), agent_image(seen)].into_iter().flatten();
-    images.any(|image| image.starts_with(&below))
+    images.any(|image| builds.made(image))
 }
 
 /// Where the pod is, if it can stay.

@@ -180,9 +180,11 @@ fn check_secret(today: &Today, route: &Route, place: &str) -> Result<(), Problem
             place: place.to_owned(),
         },
         // Nothing is changed here.
-        other @ (Unfit::Conflict(_) | Unfit::Dockerfile | Unfit::NoBuilds(_) | Unfit::Base(_)) => {
-            Problem::Routes(other.to_string())
-        }
+        other @ (Unfit::Conflict(_)
+        | Unfit::Dockerfile
+        | Unfit::NoBuilds(_)
+        | Unfit::Base(_)
+        | Unfit::Instruction(_)) => Problem::Routes(other.to_string()),
     })
 }
 

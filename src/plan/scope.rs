@@ -148,15 +148,17 @@ pub fn validate(
         None => format!("FROM {image}\n"),
     };
     let bases = settings.builds.as_ref().map(|builds| {
-        let repository = builds.repository(&bottle.namespace().unwrap_or_default());
+        let repository =
+            (!builds.daemon).then(|| builds.repository(&bottle.namespace().unwrap_or_default()));
         // What the Bottle's own Dockerfile is built on, its author has chosen.
         let declared = dockerfile::read(&in_force).unwrap_or_default().bases;
         Bases {
-            own: [image.clone(), repository]
-                .into_iter()
+            own: std::iter::once(image.clone())
+                .chain(repository)
                 .chain(declared)
                 .collect(),
             listed: builds.bases.clone(),
+            daemon: builds.daemon,
         }
     });
     Ok(Spec {

@@ -64,6 +64,9 @@ pub struct Builds {
     pub memory: String,
     /// Disk that a build may use.
     pub storage: String,
+    /// On one machine: its Docker daemon builds and keeps what is built, nothing is pushed.
+    #[serde(skip)]
+    pub daemon: bool,
 }
 
 impl Default for Builds {
@@ -82,6 +85,7 @@ impl Default for Builds {
             cpu: text("2"),
             memory: text("2Gi"),
             storage: text("10Gi"),
+            daemon: false,
         }
     }
 }
@@ -90,6 +94,30 @@ impl Builds {
     /// The repository of a namespace.
     pub fn repository(&self, namespace: &str) -> String {
         format!("{}/{namespace}", self.registry.trim_end_matches('/'))
+    }
+
+    /// What a bottle of the namespace is run in, by the digest that the build has reported; a daemon's by its id.
+    pub fn image(&self, namespace: &str, digest: &str) -> String {
+        if self.daemon {
+            return digest.to_owned();
+        }
+        format!("{}@{digest}", self.repository(namespace))
+    }
+
+    /// Whether an image was built here for that namespace.
+    pub fn made_for(&self, namespace: &str, image: &str) -> bool {
+        if self.daemon {
+            return image.starts_with("sha256:");
+        }
+        image.starts_with(&format!("{}@", self.repository(namespace)))
+    }
+
+    /// Whether an image was built here.
+    pub fn made(&self, image: &str) -> bool {
+        if self.daemon {
+            return image.starts_with("sha256:");
+        }
+        image.starts_with(&format!("{}/", self.registry))
     }
 
     /// The registry's host and port.

@@ -4,7 +4,10 @@ use super::{
     change::ImageChange,
     today::{Today, Unfit},
 };
-use crate::config::text;
+use crate::config::{
+    dockerfile::daemon::{self, is_id},
+    text,
+};
 
 /// What a cluster that builds images takes as a base.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Bases {
     /// Images, or the beginnings of their names up to a `/`, that the cluster's values list; none: what the bottle's
     /// allowlist lets it reach.
     pub listed: Vec<String>,
+    /// The Docker daemon of this machine builds: it would pull and fetch by itself.
+    pub daemon: bool,
 }
 
 /// Whether the change can be made to what is in force.
@@ -21,6 +26,9 @@ pub(super) fn fits(change: &ImageChange, today: &Today) -> Result<(), Unfit> {
     let bases = today.bases.as_ref().ok_or(Unfit::NoBuilds(today.runtime))?;
     if !same(&change.base, &today.dockerfile) {
         return Err(Unfit::Dockerfile);
+    }
+    if bases.daemon {
+        daemon::plain(&change.dockerfile).map_err(|error| Unfit::Instruction(error.to_string()))?;
     }
     match change
         .bases
@@ -41,6 +49,10 @@ pub fn same(one: &str, other: &str) -> bool {
 fn allowed(base: &str, bases: &Bases, today: &Today) -> bool {
     if bases.own.iter().any(|own| covers(own, base)) {
         return true;
+    }
+    // By its id any image could be had that somebody has at the daemon.
+    if bases.daemon && is_id(base) {
+        return false;
     }
     if !bases.listed.is_empty() {
         return bases.listed.iter().any(|listed| covers(listed, base));
@@ -143,6 +155,7 @@ mod tests {
                     "push.example/bottles/garden".into(),
                 ],
                 listed: listed.iter().map(|one| (*one).to_owned()).collect(),
+                daemon: false,
             }),
             ..Today::default()
         }
@@ -170,6 +183,28 @@ mod tests {
             error.contains("runtime sandbox") && !error.contains("chart"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_daemon_is_given_nothing_that_it_would_fetch_itself() {
+        let mut by_daemon = today(&["debian", "ab"]);
+        let mut add = change(&["one.example/a:1"]);
+        add.dockerfile.push_str("ADD https://x.example/f /\n");
+        assert_eq!(fits(&add, &by_daemon), Ok(()));
+        if let Some(bases) = &mut by_daemon.bases {
+            bases.daemon = true;
+        }
+        assert!(matches!(fits(&add, &by_daemon), Err(Unfit::Instruction(_))));
+        assert_eq!(fits(&change(&["debian:12"]), &by_daemon), Ok(()));
+        let id = "sha256:0123".to_owned();
+        assert_eq!(
+            fits(&change(&[&id]), &by_daemon),
+            Err(Unfit::Base(id.clone()))
+        );
+        if let Some(bases) = &mut by_daemon.bases {
+            bases.own.push(id.clone());
+        }
+        assert_eq!(fits(&change(&[&id]), &by_daemon), Ok(()));
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub(super) fn unfit_reason(unfit: &Unfit) -> &'static str {
         Unfit::SecretHost { .. } => "SecretHost",
         Unfit::NoBuilds(_) => "BuildsNotConfigured",
         Unfit::Base(_) => "BaseNotAllowed",
+        Unfit::Instruction(_) => "InstructionNotTaken",
     }
 }
 

@@ -76,6 +76,9 @@ pub enum Unfit {
          the chart's value builds.bases (without that list: its registry in the bottle's allowlist)"
     )]
     Base(String),
+    /// What the daemon of this machine is not given.
+    #[error("{0}")]
+    Instruction(String),
 }
 
 fn no_builds(runtime: Option<&'static str>) -> String {

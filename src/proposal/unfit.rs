@@ -28,10 +28,15 @@ pub(super) fn approval(spec: &ProposalSpec, unfit: &Unfit) -> Option<(Event, Why
     match unfit {
         Unfit::Conflict(_) | Unfit::Dockerfile => Some((Event::Conflict, why("Conflict"))),
         Unfit::UndeclaredSecret { .. } => None,
-        Unfit::SecretHost { .. } | Unfit::Base(_) if spec.final_file.is_some() => None,
+        Unfit::SecretHost { .. } | Unfit::Base(_) | Unfit::Instruction(_)
+            if spec.final_file.is_some() =>
+        {
+            None
+        }
         Unfit::SecretHost { .. } => Some((Event::Fail, why("SecretHost"))),
         Unfit::NoBuilds(_) => Some((Event::Fail, why("BuildsNotConfigured"))),
         Unfit::Base(_) => Some((Event::Fail, why("BaseNotAllowed"))),
+        Unfit::Instruction(_) => Some((Event::Fail, why("InstructionNotTaken"))),
     }
 }
 
@@ -69,7 +74,9 @@ pub(super) fn waits(
         return;
     }
     let (reason, message) = match review::valid(&proposal.spec, facts.today) {
-        Err(review::Invalid::Unfit(unfit @ (Unfit::SecretHost { .. } | Unfit::Base(_)))) => (
+        Err(review::Invalid::Unfit(
+            unfit @ (Unfit::SecretHost { .. } | Unfit::Base(_) | Unfit::Instruction(_)),
+        )) => (
             names::REASON_INVALID_FINAL_FILE,
             format!("finalFile can't be applied: {unfit}; correct it with kubectl edit"),
         ),

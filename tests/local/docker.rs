@@ -1,5 +1,7 @@
 //! The runtime docker, on a real daemon: the shared scenarios, what an agent tries, and what dies in the midst of it.
 
+mod builds;
+
 use crate::scenarios::{self, FIRST, OPEN, Place as _, attempts, same};
 use crate::world::{Docker, PATIENCE, Runtime, World, gateway, text, within};
 use nix::sys::signal::{SIGKILL, kill};
@@ -65,15 +67,6 @@ fn the_same_question_asked_again_has_the_same_answer_at_once() {
 #[test]
 fn a_route_is_there_as_long_as_its_grant() {
     scenarios::a_route_is_there_as_long_as_its_grant::<Docker>();
-}
-
-#[test]
-fn a_dockerfile_that_can_not_be_built_is_answered_with_the_reason() {
-    let (file, word) = (
-        "FROM bot-bottle/agent-example:dev\nRUN get jq\n",
-        "the runtime docker of this machine builds no images",
-    );
-    scenarios::a_dockerfile_that_can_not_be_built_is_answered_with_the_reason::<Docker>(file, word);
 }
 
 #[test]
@@ -198,7 +191,7 @@ fn a_container_has_no_more_than_its_pod_says() {
         ("agent", "1000:1000", "[]"),
     ] {
         let format = "{{.Config.User}} {{.HostConfig.Privileged}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} {{.HostConfig.SecurityOpt}} \
-                      {{.HostConfig.PidMode}}{{.HostConfig.IpcMode}}{{.HostConfig.UTSMode}}{{.HostConfig.Devices}}";
+                      {{.HostConfig.PidMode}}{{.HostConfig.IpcMode}}{{.HostConfig.UTSMode}}{{.HostConfig.Devices}} {{.Config.Healthcheck.Test}}";
         let seen = docker(&["inspect", "-f", format, &container(&world, role)]);
         // Podman lists what it gives by default, and names each namespace; that for IPC is another container's to join
         // whatever one asks for, but only whoever may use the socket makes one.
@@ -209,7 +202,7 @@ fn a_container_has_no_more_than_its_pod_says() {
             ("ALL", "private")
         };
         let expected =
-            format!("{user} false [{dropped}] {added} [no-new-privileges] {namespaces}[]");
+            format!("{user} false [{dropped}] {added} [no-new-privileges] {namespaces}[] [NONE]");
         assert_eq!(seen.trim(), expected, "{role}");
     }
     // The lock's own process has given its capability up.

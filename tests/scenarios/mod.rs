@@ -123,7 +123,10 @@ pub trait Place {
 
 /// A line of shell that asks with a tool.
 pub fn question(tool: &str, file: &str, why: &str) -> String {
-    let quoted = |text: &str| format!("$'{}'", text.replace('\n', "\\n"));
+    let quoted = |text: &str| {
+        let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
+        format!("$'{}'", escaped.replace('\n', "\\n"))
+    };
     let (file, why) = (quoted(file), quoted(why));
     format!("/usr/bin/python3 - {tool} {file} {why} <<'END'\n{CALL}END")
 }

@@ -1,7 +1,7 @@
 //! From nothing, or from what an earlier keeper left, to containers that run.
 
 use super::{
-    DockerError,
+    DockerError, archive,
     containers::{Made, Place as Names},
     daemon::Daemon,
 };
@@ -13,6 +13,7 @@ use crate::{
 use bollard::{
     body_full,
     container::LogOutput,
+    models::ContainerCreateBody,
     query_parameters::{
         AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, LogsOptionsBuilder,
         UploadToContainerOptionsBuilder,
@@ -36,15 +37,7 @@ const SAID: usize = 400;
 /// Makes and starts everything but the agent's container, which is made only.
 pub(super) async fn begin(daemon: &Daemon, names: &Names, made: Made) -> Result<(), DockerError> {
     let docker = &daemon.docker;
-    let create = |role: &'static str, body| async move {
-        let options = CreateContainerOptionsBuilder::new()
-            .name(&names.container(role))
-            .build();
-        docker
-            .create_container(Some(options), body)
-            .await
-            .map_err(DockerError::asked(format!("make the container {role}")))
-    };
+    let create = |role: &'static str, body| create(daemon, names, role, body);
     let volumes = made.volumes.into_iter().map(|volume| async move {
         docker
             .create_volume(volume)
@@ -74,6 +67,24 @@ pub(super) async fn begin(daemon: &Daemon, names: &Names, made: Made) -> Result<
     ];
     try_join_all(sidecars.map(|role| start(daemon, names, role))).await?;
     Ok(())
+}
+
+/// Makes one container.
+pub(super) async fn create(
+    daemon: &Daemon,
+    names: &Names,
+    role: &str,
+    body: ContainerCreateBody,
+) -> Result<(), DockerError> {
+    let options = CreateContainerOptionsBuilder::new()
+        .name(&names.container(role))
+        .build();
+    daemon
+        .docker
+        .create_container(Some(options), body)
+        .await
+        .map_err(DockerError::asked(format!("make the container {role}")))
+        .map(drop)
 }
 
 /// Starts one container.
@@ -138,6 +149,18 @@ pub async fn log(
     }))
 }
 
+/// The end of what a container that has ended wrote.
+pub(super) async fn said(daemon: &Daemon, name: &str) -> String {
+    let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
+    let mut parts = Box::pin(daemon.docker.logs(name, Some(options)));
+    let mut said = String::new();
+    while let Some(Ok(part)) = parts.next().await {
+        said.push_str(&part.to_string());
+        said = last(&said);
+    }
+    said
+}
+
 fn last(text: &str) -> String {
     let text = text.trim();
     let skipped = text.chars().count().saturating_sub(SAID);
@@ -153,58 +176,10 @@ async fn give(daemon: &Daemon, container: &str, path: &Path, user: u32) -> Resul
     let options = UploadToContainerOptionsBuilder::new()
         .path(&parent.to_string_lossy())
         .build();
-    let archive = directory_archive(&name.to_string_lossy(), user);
+    let archive = archive::directory(&name.to_string_lossy(), user);
     daemon
         .docker
         .upload_to_container(container, Some(options), body_full(archive.into()))
         .await
         .map_err(DockerError::asked("give the agent its directories"))
-}
-
-/// A tar archive with one directory of that owner.
-fn directory_archive(name: &str, user: u32) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    let mut put =
-        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    put(0, &format!("{name:.90}/"));
-    put(100, "0000700\0");
-    put(108, &format!("{user:07o}\0"));
-    put(116, &format!("{user:07o}\0"));
-    put(124, "00000000000\0");
-    put(136, "00000000000\0");
-    // The sum counts its own field as blanks.
-    put(148, "        ");
-    put(156, "5");
-    put(257, "ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut archive = header.to_vec();
-    archive.resize(512 * 3, 0);
-    archive
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{
-        io::Write as _,
-        process::{Command, Stdio},
-    };
-
-    #[test]
-    fn the_archive_is_one_that_tar_reads() {
-        let mut tar = Command::new("tar")
-            .args(["-tv", "--numeric-owner"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let archive = directory_archive("home", 61_000);
-        tar.stdin.take().unwrap().write_all(&archive).unwrap();
-        let output = tar.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.starts_with("drwx------ 61000/61000"), "{text}");
-        assert!(text.trim_end().ends_with("home/"), "{text}");
-    }
 }

@@ -1,13 +1,15 @@
 //! CORE: a pod's containers as Docker has them. What has no counterpart is an error that names it.
 
-mod mounts;
+pub(super) mod mounts;
 
 use super::DockerError;
 use crate::{
     local::{honour::NotHonoured, record::Runtime, sandbox::layout::Mount as Laid},
     names::{self, container, path},
 };
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, VolumeCreateRequest,
+};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext};
 use mounts::{all_volumes, bind, is_volume, laid, mounted};
 use std::{collections::HashMap, path::PathBuf};
@@ -195,7 +197,7 @@ fn aliases(spec: &PodSpec) -> Vec<String> {
 }
 
 /// One container, joined to the holder's network; the holder's own differs.
-fn body(
+pub(super) fn body(
     container: &Container,
     place: &Place,
     pod_uid: &str,
@@ -230,6 +232,12 @@ fn body(
         user: Some(format!("{user}:{own_group}")),
         working_dir: container.working_dir.clone(),
         labels: Some(labels),
+        // What an image would have run beside the agent, past `seal`; and how the agent is asked to end.
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".into()]),
+            ..HealthConfig::default()
+        }),
+        stop_signal: Some("SIGTERM".into()),
         attach_stdout: Some(false),
         attach_stderr: Some(false),
         host_config: Some(HostConfig {

@@ -74,6 +74,15 @@ impl Daemon {
 
     /// Whether its containers get a filter of system calls; without one an agent would have more than in a cluster.
     pub async fn check(&self) -> Result<String, DockerError> {
+        Ok(self.seen().await?.0)
+    }
+
+    /// The profile that it filters by, in its own words.
+    pub(super) async fn profile(&self) -> Result<String, DockerError> {
+        Ok(self.seen().await?.1)
+    }
+
+    async fn seen(&self) -> Result<(String, String), DockerError> {
         let info = self
             .docker
             .info()
@@ -81,12 +90,10 @@ impl Daemon {
             .map_err(DockerError::asked("look at the daemon"))?;
         let options = info.security_options.unwrap_or_default();
         let seccomp = options
-            .iter()
-            .find(|option| option.starts_with("name=seccomp"));
-        if seccomp.is_none_or(|option| option.contains("unconfined")) {
-            return Err(DockerError::NoSeccomp);
-        }
-        Ok(info.server_version.unwrap_or_default())
+            .into_iter()
+            .find(|option| option.starts_with("name=seccomp") && !option.contains("unconfined"));
+        let profile = seccomp.ok_or(DockerError::NoSeccomp)?;
+        Ok((info.server_version.unwrap_or_default(), profile))
     }
 
     /// The image is there.

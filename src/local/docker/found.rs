@@ -3,6 +3,7 @@
 use super::{
     DockerError,
     begin::ALL,
+    build,
     daemon::{Daemon, is_missing},
 };
 use crate::{
@@ -91,7 +92,8 @@ pub(super) async fn remove(daemon: &Daemon, id: &str, all: bool) -> Result<(), D
     Ok(())
 }
 
-async fn remove_container(daemon: &Daemon, id: &str) -> Result<(), DockerError> {
+/// Removes a container, if there is one of that name.
+pub(super) async fn remove_container(daemon: &Daemon, id: &str) -> Result<(), DockerError> {
     // Podman's removal asks first, and waits ten seconds for one that does not listen. One that has ended can't be killed.
     let kill = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
     let _ = daemon.docker.kill_container(id, Some(kill)).await;
@@ -120,5 +122,7 @@ fn is_busy(error: &bollard::errors::Error) -> bool {
 /// Removes all that there is of a bottle that is no more.
 pub async fn clean(place: &Place, record: &Record) -> Result<(), Error> {
     let daemon = Daemon::of(record).await?;
-    Ok(remove(&daemon, &super::running::id(place), true).await?)
+    let id = super::running::id(place);
+    remove(&daemon, &id, true).await?;
+    Ok(build::clean(&daemon, &id).await?)
 }

@@ -12,16 +12,23 @@
 //! - A sidecar that ends is started again in the same network. When `prepare` ends or the daemon goes, the agent does,
 //!   too, and all of them begin anew.
 
+mod agent;
+mod archive;
 mod attach;
 mod begin;
+pub mod build;
 pub mod containers;
 pub mod daemon;
 mod found;
+pub mod hold;
 mod questions;
 mod running;
 mod secrets;
+mod socket;
+mod vsock;
 mod watch;
 
+pub use agent::Agent;
 pub use begin::log;
 pub use found::clean;
 pub use running::Running;

@@ -3,6 +3,7 @@
 //! What is asked there is asked by a sidecar: it may add undecided proposals of this bottle, count questions and
 //! answers, and report. Every document is checked before anything is made of it.
 
+use super::socket;
 use crate::{
     local::{Error, place::Place, store::LocalStore},
     supervise::{
@@ -16,13 +17,7 @@ use crate::{
     },
     telemetry::chain,
 };
-use std::{
-    fs::{self, File, Permissions},
-    io,
-    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
@@ -38,23 +33,7 @@ const DIGITS: usize = 12;
 
 /// Binds the socket, over one that an earlier keeper left.
 pub(super) fn bind(place: &Place) -> Result<UnixListener, Error> {
-    let directory = place.path("run/store");
-    let bound = || {
-        fs::create_dir_all(&directory)?;
-        // Another uid must get in; the directories above are the person's alone.
-        fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
-        match fs::remove_file(directory.join("socket")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        // By way of the open directory: a socket's path has at most 107 bytes, and a state directory may be deep.
-        let opened = File::open(&directory)?;
-        let short = format!("/proc/self/fd/{}/socket", opened.as_raw_fd());
-        let listener = UnixListener::bind(short)?;
-        fs::set_permissions(directory.join("socket"), Permissions::from_mode(0o666))?;
-        Ok(listener)
-    };
-    bound().map_err(Error::file("listen in", &directory))
+    socket::bind(&place.path("run/store"), "socket")
 }
 
 /// Serves until it is dropped.

@@ -1,12 +1,15 @@
 //! A pod that runs as containers.
 
 use super::{
-    DockerError, attach,
-    begin::{begin, start},
+    DockerError,
+    agent::{Agent, follow, seen},
+    attach,
+    begin::{begin, create, start},
     containers::{Place as Names, render},
     daemon::Daemon,
-    found::{remove, runs},
-    questions, secrets, watch,
+    found::{remove, remove_container, runs},
+    questions, secrets,
+    watch::{Ended, watch, watch_agent},
 };
 use crate::{
     api::Bottle,
@@ -33,11 +36,14 @@ use std::{
         unix::fs::{MetadataExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// Seconds from SIGTERM to SIGKILL.
 const GRACE: i32 = 10;
+/// For what an agent that is replaced wrote last.
+const REST: Duration = Duration::from_secs(2);
 /// Hexadecimal digits of a place's id.
 const DIGITS: usize = 12;
 
@@ -46,13 +52,18 @@ const DIGITS: usize = 12;
 pub struct Running {
     /// The other side of the agent's terminal.
     pub terminal: Option<OwnedFd>,
+    /// What the agent runs in.
+    pub agent: Agent,
     daemon: Daemon,
     names: Names,
-    ended: mpsc::UnboundedReceiver<i32>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    ends: mpsc::UnboundedSender<Ended>,
     // Ended with this.
     tasks: JoinSet<()>,
     copies: JoinSet<()>,
+    of_agent: JoinSet<()>,
     watch: JoinSet<()>,
+    watch_agent: JoinSet<()>,
 }
 
 /// Whose containers these are: one state directory, one project, one bottle.
@@ -117,36 +128,75 @@ impl Running {
                 return Err(error);
             }
         }
-        match attached {
-            Attach::Log => {
-                tasks.spawn(attach::log(
-                    daemon.clone(),
-                    agent_name,
-                    place.clone(),
-                    taken_over,
-                ));
-            }
-            Attach::Terminal => {
-                tasks.spawn(attach::follow_size(daemon.clone(), agent_name));
-            }
-            Attach::Inherit | Attach::Output => {}
-        }
-        let (sender, ended) = mpsc::unbounded_channel();
+        let (ends, ended) = mpsc::unbounded_channel();
         Ok(Self {
             terminal,
-            watch: watch::watch(&daemon, &names, &sender),
+            agent: seen(&daemon, &agent_name).await?,
+            of_agent: follow(&daemon, &agent_name, place, attached, taken_over),
+            watch: watch(&daemon, &names, &ends),
+            watch_agent: watch_agent(&daemon, &names, &ends),
             daemon,
             names,
             ended,
+            ends,
             tasks,
             copies,
         })
     }
 
+    /// Puts an agent of the pod's image in the place of the one that runs: volumes, network, sidecars and the calls that
+    /// wait in them stay.
+    pub async fn replace(
+        &mut self,
+        place: &Place,
+        pod: &Pod,
+        attached: Attach,
+    ) -> Result<(), Error> {
+        let made = render(pod, &self.names)?;
+        let image = made.agent.image.as_deref().unwrap_or_default();
+        self.daemon.agent_image(image).await?;
+        let name = self.names.container(container::AGENT);
+        self.watch_agent.abort_all();
+        let options = StopContainerOptionsBuilder::new().t(GRACE).build();
+        let _ = self
+            .daemon
+            .docker
+            .stop_container(&name, Some(options))
+            .await;
+        // What it wrote last is still on its way; a person's input and terminal never end.
+        let rest = async {
+            while self.copies.join_next().await.is_some() {}
+            while self.of_agent.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(REST, rest).await;
+        self.copies = JoinSet::new();
+        self.of_agent = JoinSet::new();
+        remove_container(&self.daemon, &name).await?;
+        // What it may have said of its own end is over; of the pod's it is not.
+        let mut left = Vec::new();
+        while let Ok(end) = self.ended.try_recv() {
+            left.extend((!end.agent).then_some(end));
+        }
+        for end in left {
+            let _ = self.ends.send(end);
+        }
+        last_word(place)?;
+        create(&self.daemon, &self.names, container::AGENT, made.agent).await?;
+        match attach::join(&self.daemon, &name, place, attached).await? {
+            attach::Joined::Terminal(file) => self.terminal = Some(file),
+            attach::Joined::Copies(tasks) => self.copies = tasks,
+        }
+        start(&self.daemon, &self.names, container::AGENT).await?;
+        self.agent = seen(&self.daemon, &name).await?;
+        self.of_agent = follow(&self.daemon, &name, place, attached, false);
+        self.watch_agent = watch_agent(&self.daemon, &self.names, &self.ends);
+        Ok(())
+    }
+
     /// Waits for the agent's end; its exit code.
     pub async fn ended(&mut self) -> i32 {
         match self.ended.recv().await {
-            Some(code) => code,
+            Some(end) => end.code,
             None => std::future::pending().await,
         }
     }
@@ -175,6 +225,7 @@ impl Running {
         while self.copies.join_next().await.is_some() {}
         // What ends from here on is meant to.
         self.watch.shutdown().await;
+        self.watch_agent.shutdown().await;
         if let Err(error) = remove(&self.daemon, &self.names.id, false).await {
             let error = crate::telemetry::chain(&error);
             tracing::warn!(error, "Containers are left; the next start removes them");

@@ -18,11 +18,25 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// What a container without an exit code counts as: killed.
 const KILLED: i32 = 137;
 
-/// Watches until it is dropped; the agent's exit code goes to `ended`, that of a killed one when the pod is no more.
+/// The end of something without which there is no agent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// Its own, and not the pod's.
+    pub(super) agent: bool,
+    /// The exit code; that of a killed one when the pod is no more.
+    pub(super) code: i32,
+}
+
+const POD: Ended = Ended {
+    agent: false,
+    code: KILLED,
+};
+
+/// Watches all but the agent, until it is dropped.
 pub(super) fn watch(
     daemon: &Daemon,
     names: &Names,
-    ended: &mpsc::UnboundedSender<i32>,
+    ended: &mpsc::UnboundedSender<Ended>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for role in [
@@ -41,24 +55,32 @@ pub(super) fn watch(
                 if let Err(error) = start(&daemon, &names, role).await {
                     // Its network is gone, or the daemon: all begins anew.
                     tracing::warn!(role, error = chain(&error), "A sidecar can't start again");
-                    let _ = ended.send(KILLED);
+                    let _ = ended.send(POD);
                     return;
                 }
             }
         });
     }
-    for role in [container::PREPARE, container::AGENT] {
-        let (daemon, names, ended) = (daemon.clone(), names.clone(), ended.clone());
-        tasks.spawn(async move {
-            let code = end(&daemon, &names.container(role)).await;
-            let code = if role == container::AGENT {
-                code
-            } else {
-                KILLED
-            };
-            let _ = ended.send(code);
-        });
-    }
+    let (daemon, names, ended) = (daemon.clone(), names.clone(), ended.clone());
+    tasks.spawn(async move {
+        end(&daemon, &names.container(container::PREPARE)).await;
+        let _ = ended.send(POD);
+    });
+    tasks
+}
+
+/// Watches the agent, until it is dropped.
+pub(super) fn watch_agent(
+    daemon: &Daemon,
+    names: &Names,
+    ended: &mpsc::UnboundedSender<Ended>,
+) -> JoinSet<()> {
+    let (daemon, names, ended) = (daemon.clone(), names.clone(), ended.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let code = end(&daemon, &names.container(container::AGENT)).await;
+        let _ = ended.send(Ended { agent: true, code });
+    });
     tasks
 }
 

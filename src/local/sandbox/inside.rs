@@ -2,8 +2,9 @@
 //!
 //! It is the first process of its pid namespace and of its session. It runs before any thread is started and holds nothing when the agent begins: the socket to the outside is closed.
 
+use super::calls;
 use super::layout::LAST_WORD;
-use super::{calls, handover};
+use crate::local::handover;
 use crate::names::port;
 use crate::seal;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -41,12 +42,16 @@ pub struct Options {
 
 /// Why there will be no agent.
 #[derive(Debug, thiserror::Error)]
-enum InsideError {
+pub enum InsideError {
+    /// There is a way out.
     #[error("the wall does not stand: {0}")]
     Wall(String),
+    /// It can't be made, or looked at.
     #[error("can't {operation} inside")]
     Io {
+        /// What was tried.
         operation: &'static str,
+        /// Why.
         source: io::Error,
     },
 }
@@ -117,7 +122,7 @@ fn take_terminal(slave: &OwnedFd) -> io::Result<()> {
 }
 
 /// There is one interface, and no way to anywhere.
-fn wall() -> Result<(), InsideError> {
+pub fn wall() -> Result<(), InsideError> {
     let devices = fs::read_to_string("/proc/net/dev").map_err(failed("list the interfaces"))?;
     if let Some(other) = interfaces(&devices).find(|name| *name != "lo") {
         return Err(InsideError::Wall(format!("there is an interface {other}")));

@@ -8,7 +8,6 @@
 //! been read by few.
 
 mod calls;
-pub mod handover;
 pub mod inside;
 pub mod layout;
 

@@ -1,6 +1,7 @@
 //! Images that approved Dockerfiles become: which pods there must be beside the bottle's own, and what they show.
 
 mod container;
+mod daemon;
 mod pod;
 mod probe;
 mod seen;
@@ -12,7 +13,7 @@ use crate::{
     names,
     proposal::{
         build::{self, Probed},
-        change::Change,
+        change::{Change, ImageChange},
         progress::Progress,
         review,
     },
@@ -137,15 +138,8 @@ impl<'a> Work<'a> {
             };
             match there {
                 None if build::wants_pod(build, now) => {
-                    let pod = pod::render(
-                        self.bottle,
-                        self.spec,
-                        self.seen.settings,
-                        self.builds,
-                        &build.pod,
-                        change,
-                    );
-                    actions.push(Action::CreateHelper(Box::new(pod)));
+                    let made = self.builder(&build.pod, change);
+                    actions.extend(made.map(|pod| Action::CreateHelper(Box::new(pod))));
                 }
                 // One that failed and is to be begun again: first it goes.
                 Some(pod) if seen::has_failed(pod) => actions.extend(remove(pod)),
@@ -177,15 +171,23 @@ impl<'a> Work<'a> {
         (actions, recheck)
     }
 
+    /// The pod `name` that builds; none of a file that a daemon is not given, which an approval was refused for.
+    fn builder(&self, name: &str, change: &ImageChange) -> Option<Pod> {
+        let settings = self.seen.settings;
+        if self.builds.daemon {
+            return daemon::render(self.bottle, settings, self.builds, name, change);
+        }
+        let pod = pod::render(self.bottle, self.spec, settings, self.builds, name, change);
+        Some(pod)
+    }
+
     /// Whether the bottle's pod may be given `image` now. The one that runs is left alone until the new one has been
     /// tried; one that does not run anyway is replaced at once.
     pub(super) fn gate(&self, image: &str, now: Timestamp) -> Gate {
         let probe = self.own(names::ROLE_PROBE).next();
         let pod = owned(self.bottle, self.seen.pod);
         let current = pod.and_then(super::seen::agent_image);
-        let ours = |image: &str| {
-            image.starts_with(&format!("{}@", self.builds.repository(&self.namespace())))
-        };
+        let ours = |image: &str| self.builds.made_for(&self.namespace(), image);
         let changes =
             current.is_some_and(|current| current != image && (ours(current) || ours(image)));
         let Some(pod) = pod.filter(|pod| changes && seen::runs(pod)) else {

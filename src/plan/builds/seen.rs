@@ -30,11 +30,16 @@ pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Buil
     };
     let phase = phase(pod);
     if phase == Some("Succeeded") {
-        let said = status(pod, container::PUSH).and_then(terminated);
+        let last = if builds.daemon {
+            container::BUILD
+        } else {
+            container::PUSH
+        };
+        let said = status(pod, last).and_then(terminated);
         let digest = said.and_then(|end| end.message.as_deref()).map(str::trim);
         return match digest.filter(|digest| is_digest(digest)) {
             // Only the digest is the pod's word, never the repository.
-            Some(digest) => Built::Done(format!("{}@{digest}", builds.repository(namespace))),
+            Some(digest) => Built::Done(builds.image(namespace, digest)),
             None => Built::Failed(failure(
                 "PushFailed",
                 "the push ended without a digest",

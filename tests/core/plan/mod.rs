@@ -2,6 +2,7 @@
 
 mod bottles;
 mod builds;
+mod builds_here;
 mod denials;
 mod flood;
 mod lifetimes;

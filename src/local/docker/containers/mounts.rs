@@ -53,7 +53,7 @@ pub(super) fn mounted(mount: &VolumeMount, place: &Place) -> Result<Mount, Docke
     })
 }
 
-pub(super) fn bind(source: String, target: &str, read_only: bool) -> Mount {
+pub(in crate::local::docker) fn bind(source: String, target: &str, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(source),
