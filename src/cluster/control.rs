@@ -23,6 +23,7 @@ use kube::{
         Controller, WatchStreamExt as _,
         controller::{self, Action},
         reflector::{self, ObjectRef, Store},
+        utils::Backoff,
         watcher,
     },
 };
@@ -82,6 +83,22 @@ pub async fn run(
     }
 }
 
+/// Each watch pauses by itself after an error of its own; by default a controller would have all of them wait, longer
+/// after each error of any.
+struct Apart;
+
+impl Iterator for Apart {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for Apart {
+    fn reset(&mut self) {}
+}
+
 async fn run_scope(
     client: Client,
     scope: &Scope,
@@ -107,12 +124,14 @@ async fn run_scope(
     let (bottles, writer) = reflector::store();
     let metrics = context.metrics.clone();
     let changes = watcher(scope.api::<Guarded>(&client), watcher::Config::default())
+        .default_backoff()
         .reflect(writer)
         .applied_objects()
         .inspect_ok(move |bottle| {
             metrics.woken(&bottle.namespace().unwrap_or_default(), &bottle.name_any());
         });
     let controller = Controller::for_stream(changes, bottles.clone())
+        .trigger_backoff(Apart)
         .with_config(controller::Config::default().concurrency(CONCURRENCY));
     context.metrics.watch(Snapshot {
         bottles: bottles.clone(),

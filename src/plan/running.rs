@@ -32,8 +32,9 @@ pub struct PodPlan {
     pub held: Option<&'static str>,
 }
 
-/// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 and 4 seconds.
-const TOUCHES: u32 = 4;
+/// A touch can overtake the kubelet's own ConfigMap watch: it is repeated after 0.5, 1, 2 … 32 seconds. That watch pauses
+/// for up to half a minute when the API server was away.
+const TOUCHES: u32 = 7;
 
 /// How far the ConfigMap's content has come.
 #[derive(Clone, Copy, Debug)]

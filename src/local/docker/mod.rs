@@ -67,7 +67,7 @@ pub enum DockerError {
     NoSeccomp,
     /// Our own image.
     #[error(
-        "there is no image {0} at the daemon: make it in this repository by `docker build -f Dockerfile.supervise -t {0} .`, \
+        "there is no image {0} at the daemon: make it in this repository by `DOCKER_BUILDKIT=1 docker build -f Dockerfile.supervise -t {0} .`, \
          or load one and name it by --supervise-image"
     )]
     NoSuperviseImage(String),

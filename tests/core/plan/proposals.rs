@@ -304,7 +304,7 @@ fn a_touch_is_repeated_until_the_sidecars_have_seen_it_but_not_for_ever() {
         .iter()
         .filter(|one| *one == "TouchPod")
         .count();
-    for _ in 0..40 {
+    for _ in 0..90 {
         world.wait(1);
         touches += world
             .settle()
@@ -312,7 +312,7 @@ fn a_touch_is_repeated_until_the_sidecars_have_seen_it_but_not_for_ever() {
             .filter(|one| *one == "TouchPod")
             .count();
     }
-    assert_eq!(touches, 5);
+    assert_eq!(touches, 8);
     assert_eq!(world.plan().recheck, None);
 }
 
