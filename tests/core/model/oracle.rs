@@ -61,7 +61,8 @@ pub fn read(tool: Tool, text: &str) -> File {
     match tool {
         Tool::CapabilityBlock => File::Image,
         Tool::PipelockBlock => {
-            let lines: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            let lines: BTreeSet<String> = lines.map(str::to_owned).collect();
             if lines.iter().all(|line| line.contains('.')) {
                 File::Hosts(lines)
             } else {

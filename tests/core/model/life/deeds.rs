@@ -56,6 +56,12 @@ impl Life {
         }
         let mut routes = shot.config.routes.clone();
         let (tool, base, file) = match wish {
+            // The API server takes no question with an empty file.
+            Wish::Hosts(0) => (
+                Tool::PipelockBlock,
+                &shot.allowlist,
+                "# no host\n".to_owned(),
+            ),
             Wish::Hosts(bits) => (Tool::PipelockBlock, &shot.allowlist, lines(*bits)),
             Wish::Nonsense => (Tool::PipelockBlock, &shot.allowlist, "no-host\n".to_owned()),
             Wish::Image => (
