@@ -250,7 +250,7 @@ fn what_the_daemon_would_fetch_itself_is_never_asked_for() {
     let said = answer(&world, &format!("FROM {base}\nRUN true\n"), "their onbuild");
     docker(&["rmi", &base]);
     assert!(said.contains("has ONBUILD instructions"), "{said}");
-    // This daemon would take the comment for the end of RUN, and ADD for an instruction: here it is what `true` is given.
+    // Whoever took the comment for the end of RUN would fetch: what the daemon is given has no comment.
     let hidden = format!("RUN true \\\n  # hidden from some\nADD http://{address}/x /x");
     world.verb(&["approve", &asks(&world, &with(&hidden), "hidden")]);
     world.proposal("hidden", "Enforced");
