@@ -98,8 +98,8 @@ mod tests {
         ] {
             assert!(plain(text).is_err(), "{text:?}");
         }
-        // Some builders take an indented comment for the end of the instruction; ADD would follow it.
-        let hidden = "FROM a\nRUN true \\\n  # no comment to some\nADD https://x.example/f /\n";
+        // To whoever took the comment for the end of RUN, ADD would be an instruction of its own.
+        let hidden = "FROM a\nRUN true \\\n  # a comment\nADD https://x.example/f /\n";
         assert_eq!(
             plain(hidden).unwrap(),
             "FROM a\nRUN true ADD https://x.example/f /\n"

@@ -236,10 +236,6 @@ fn what_the_daemon_would_fetch_itself_is_never_asked_for() {
     });
     for (lines, why) in [
         (format!("ADD http://{address}/x /x"), "add"),
-        (
-            format!("RUN true \\\n  # hidden from some\nADD http://{address}/x /x"),
-            "hidden",
-        ),
         (format!("ONBUILD ADD http://{address}/x /x"), "onbuild"),
     ] {
         let said = answer(&world, &with(&lines), why);
@@ -254,6 +250,11 @@ fn what_the_daemon_would_fetch_itself_is_never_asked_for() {
     let said = answer(&world, &format!("FROM {base}\nRUN true\n"), "their onbuild");
     docker(&["rmi", &base]);
     assert!(said.contains("has ONBUILD instructions"), "{said}");
+    // Whoever took the comment for the end of RUN would fetch: what the daemon is given has no comment.
+    let hidden = format!("RUN true \\\n  # hidden from some\nADD http://{address}/x /x");
+    world.verb(&["approve", &asks(&world, &with(&hidden), "hidden")]);
+    world.proposal("hidden", "Enforced");
+    assert!(log(&world).contains("RUN true ADD "), "{}", log(&world));
     assert_eq!(visits.load(Ordering::Relaxed), 0, "the daemon was there");
 }
 
