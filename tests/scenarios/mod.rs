@@ -217,12 +217,12 @@ pub fn what_a_person_decides_is_in_force_when_the_agent_has_its_answer<P: Place>
         let ask =
             |host: &&str| place.ask("pipelock-block", &format!("{OPEN}\n{host}\n"), &why(host));
         let calls: Vec<_> = scenario.asks.iter().map(ask).collect();
-        let mut decided = Vec::new();
-        for host in scenario.asks {
-            let proposal = place.proposal(&why(host), "Pending");
+        // All of them before a decision: a file that was asked for after one would take back what it granted.
+        let asked = |host: &&str| place.proposal(&why(host), "Pending");
+        let decided: Vec<_> = scenario.asks.iter().map(asked).collect();
+        for proposal in &decided {
             let (verb, flags) = scenario.verb.split_first().unwrap();
             place.verb(&[&[*verb, proposal.as_str()], flags].concat());
-            decided.push(proposal);
         }
         for call in calls {
             let answer = call();
