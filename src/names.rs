@@ -157,6 +157,8 @@ pub mod path {
     pub const SEAL: &str = "/run/bottle/seal";
     /// The `seal` program in the agent's container.
     pub const SEAL_PROGRAM: &str = "/run/bottle/seal/seal";
+    /// `supervise` in its own image.
+    pub const SUPERVISE_PROGRAM: &str = "/supervise";
     /// `seal`'s instructions, secrets resolved.
     pub const SEAL_INSTRUCTIONS: &str = "/run/bottle/seal/seal.json";
     /// The three public files, read-only, in the agent's container (contract section 1).

@@ -7,8 +7,8 @@ use super::super::{
 use super::pod::volume;
 use crate::names::{self, container, path, port};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
-    VolumeMount,
+    Capabilities, Container, EnvVar, ExecAction, Lifecycle, LifecycleHandler, ResourceRequirements,
+    SeccompProfile, SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -58,18 +58,11 @@ pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&st
     }
 }
 
-/// Lays the lock, and hands `seal` over.
-pub(super) fn lock(settings: &Settings) -> Container {
-    Container {
-        name: container::LOCK.into(),
-        args: Some(vec!["build-lock".into(), "--out".into(), path::SEAL.into()]),
-        volume_mounts: Some(vec![mount(volume::SEAL, path::SEAL, false)]),
-        ..ours(settings)
-    }
-}
-
 /// The build's only way out: the bottle's own allowlist, kept by the same program. It alone runs beside the build
 /// with the right to set the mark.
+///
+/// The lock is laid, tried, and `seal` handed over by its hook, and no step of its own: the kubelet starts nothing more of
+/// the pod before that has succeeded, and takes up to a second to see that a container has ended.
 pub(super) fn egress(settings: &Settings) -> Container {
     Container {
         name: container::EGRESS.into(),
@@ -77,10 +70,24 @@ pub(super) fn egress(settings: &Settings) -> Container {
             "egress".into(),
             format!("--mark={}", names::BUILD_MARK),
         ]),
+        lifecycle: Some(Lifecycle {
+            post_start: Some(LifecycleHandler {
+                exec: Some(ExecAction {
+                    command: Some(vec![
+                        path::SUPERVISE_PROGRAM.into(),
+                        "build-lock".into(),
+                        format!("--out={}", path::SEAL),
+                    ]),
+                }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
         restart_policy: Some("Always".into()),
         volume_mounts: Some(vec![
             mount(volume::CONFIG, path::CONFIG, true),
             mount(volume::STATE, path::STATE, false),
+            mount(volume::SEAL, path::SEAL, false),
         ]),
         ..ours(settings)
     }

@@ -63,11 +63,7 @@ pub(super) fn render(
         .iter()
         .enumerate()
         .map(|(at, base)| container::pull(at, base, builds, proxy));
-    let steps = [
-        container::lock(settings),
-        container::egress(settings),
-        container::build(builds),
-    ];
+    let steps = [container::egress(settings), container::build(builds)];
     let mut pod = PodSpec {
         init_containers: Some(pulls.chain(steps).collect()),
         containers: vec![container::push(settings, builds, &namespace, key)],

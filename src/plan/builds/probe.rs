@@ -96,7 +96,15 @@ pub(super) fn image(probe: &Pod) -> Option<&str> {
 /// What it has found.
 pub(super) fn seen(probe: &Pod) -> Probed {
     let status = probe.status.as_ref();
+    // The pod's own end comes later.
+    let mut all = status
+        .into_iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    let ended = all
+        .find(|one| one.name == container::PROBE)
+        .and_then(|one| one.state.as_ref()?.terminated.as_ref());
     match status.and_then(|status| status.phase.as_deref()) {
+        _ if ended.is_some_and(|end| end.exit_code == 0) => Probed::Good,
         Some("Succeeded") => Probed::Good,
         Some("Failed") => Probed::Bad(why(probe)),
         _ => Probed::Working,

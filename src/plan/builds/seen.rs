@@ -29,14 +29,10 @@ pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Buil
         return Built::NotThere;
     };
     let phase = phase(pod);
-    if phase == Some("Succeeded") {
-        let last = if builds.daemon {
-            container::BUILD
-        } else {
-            container::PUSH
-        };
-        let said = status(pod, last).and_then(terminated);
-        let digest = said.and_then(|end| end.message.as_deref()).map(str::trim);
+    // The pod's own end comes seconds later: its proxy is ended after it.
+    let last = last(pod).and_then(terminated);
+    if last.is_some_and(|end| end.exit_code == 0) || phase == Some("Succeeded") {
+        let digest = last.and_then(|end| end.message.as_deref()).map(str::trim);
         return match digest.filter(|digest| is_digest(digest)) {
             // Only the digest is the pod's word, never the repository.
             Some(digest) => Built::Done(builds.image(namespace, digest)),
@@ -46,6 +42,13 @@ pub(super) fn built(pod: Option<&Pod>, builds: &Builds, namespace: &str) -> Buil
                 None,
             )),
         };
+    }
+    if let Some(why) = hook(pod) {
+        let end = ContainerStateTerminated {
+            message: Some(why),
+            ..ContainerStateTerminated::default()
+        };
+        return Built::Failed(lock_failed(&end));
     }
     if phase == Some("Failed") {
         return Built::Failed(why(pod, builds));
@@ -70,8 +73,8 @@ fn works_on(pod: &Pod) -> &'static str {
         "the image is built and is being pushed"
     } else if runs(container::BUILD) {
         "the image is being built; its log: bottle logs --build, or kubectl logs of status.build.pod, container build"
-    } else if ended(container::LOCK) {
-        "the build's own proxy is starting"
+    } else if ended(container::LOCK) || runs(container::EGRESS) {
+        "the build's own proxy has started"
     } else {
         "the images that it is built on are being pulled"
     }
@@ -155,11 +158,7 @@ fn why(pod: &Pod, builds: &Builds) -> Failure {
                 Some(end),
             ),
         },
-        container::LOCK => failure(
-            "BuildLockFailed",
-            "the build's lock could not be laid",
-            Some(end),
-        ),
+        container::LOCK => lock_failed(end),
         _ => again(failure(
             "BaseNotPulled",
             "an image that it is built on could not be pulled",
@@ -179,6 +178,34 @@ fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminat
         log,
         again: false,
     }
+}
+
+fn lock_failed(end: &ContainerStateTerminated) -> Failure {
+    failure(
+        "BuildLockFailed",
+        "the build's lock could not be laid",
+        Some(end),
+    )
+}
+
+/// What the proxy's hook said, which lays the lock: no step begins after it failed, and the kubelet goes on trying.
+fn hook(pod: &Pod) -> Option<String> {
+    let state = status(pod, container::EGRESS)?.state.as_ref()?;
+    let waiting = state.waiting.as_ref()?;
+    let began = status(pod, container::BUILD)
+        .and_then(|build| build.state.as_ref())
+        .is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+    let failed = matches!(
+        waiting.reason.as_deref(),
+        Some("PostStartHookError" | "CrashLoopBackOff")
+    );
+    (failed && !began).then(|| waiting.message.clone().unwrap_or_default())
+}
+
+/// The container whose end is the build's: the only one besides init containers.
+fn last(pod: &Pod) -> Option<&ContainerStatus> {
+    let name = &pod.spec.as_ref()?.containers.first()?.name;
+    status(pod, name)
 }
 
 fn lost(text: &str) -> Failure {
@@ -233,7 +260,8 @@ pub(super) fn has_failed(pod: &Pod) -> bool {
 
 /// When the pod was over; none while it is not.
 pub(super) fn ended_at(pod: &Pod) -> Option<Timestamp> {
-    if !matches!(phase(pod), Some("Succeeded" | "Failed")) {
+    let done = last(pod).and_then(terminated);
+    if !matches!(phase(pod), Some("Succeeded" | "Failed")) && done.is_none() {
         return None;
     }
     let ends = statuses(pod)

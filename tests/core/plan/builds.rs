@@ -744,7 +744,7 @@ fn a_build_step_has_no_credential_no_token_and_no_way_to_the_mark() {
             && spec.host_pid.is_none()
     );
     let order: Vec<&str> = containers(spec).map(|one| one.name.as_str()).collect();
-    assert_eq!(order, ["pull-0", "lock", "egress", "build", "push"]);
+    assert_eq!(order, ["pull-0", "egress", "build", "push"]);
     for one in containers(spec) {
         let security = one.security_context.as_ref().unwrap();
         let added = security
@@ -802,4 +802,66 @@ fn a_build_step_has_no_credential_no_token_and_no_way_to_the_mark() {
         annotations[names::ANNOTATION_DOCKERFILE],
         with("RUN get jq")
     );
+}
+
+#[test]
+fn the_lock_is_laid_before_a_step_begins_or_nothing_is_built() {
+    let mut world = approved();
+    let pod = helper(&world, names::ROLE_BUILD).unwrap();
+    let spec = pod.spec.as_ref().unwrap();
+    let egress = containers(spec).find(|one| one.name == "egress").unwrap();
+    let hook = egress.lifecycle.as_ref().unwrap().post_start.as_ref();
+    let command = hook.unwrap().exec.as_ref().unwrap().command.clone();
+    assert_eq!(command.unwrap()[1], "build-lock");
+    // The kubelet goes on trying; we do not wait for the deadline.
+    let waits = |reason: &str, message: &str| ContainerStatus {
+        name: "egress".into(),
+        state: Some(ContainerState {
+            waiting: Some(ContainerStateWaiting {
+                reason: Some(reason.into()),
+                message: Some(message.into()),
+            }),
+            ..ContainerState::default()
+        }),
+        ..ContainerStatus::default()
+    };
+    let shows = |world: &mut World, status: ContainerStatus| {
+        let mut pod = (*helper(world, names::ROLE_BUILD).unwrap()).clone();
+        pod.status = Some(PodStatus {
+            phase: Some("Pending".into()),
+            init_container_statuses: Some(vec![status]),
+            ..PodStatus::default()
+        });
+        world
+            .helpers
+            .retain(|one| one.metadata.uid != pod.metadata.uid);
+        world.helpers.push(Arc::new(pod));
+        world.settle();
+    };
+    shows(&mut world, waits("PodInitializing", ""));
+    assert_eq!(world.phase(ASKED), "Applying");
+    shows(&mut world, waits("PostStartHookError", "nft said no"));
+    assert_eq!(world.phase(ASKED), "Failed");
+    let said = message(&mut world, ASKED);
+    assert!(
+        said.contains("lock") && said.contains("nft said no"),
+        "{said}"
+    );
+    assert!(helper(&world, names::ROLE_BUILD).is_none());
+}
+
+#[test]
+fn an_image_is_there_when_its_push_has_ended() {
+    let mut world = approved();
+    let mut pod = (*helper(&world, names::ROLE_BUILD).unwrap()).clone();
+    pod.status = Some(PodStatus {
+        phase: Some("Running".into()),
+        container_statuses: Some(vec![ended(container::PUSH, 0, DIGEST, world.now)]),
+        ..PodStatus::default()
+    });
+    world.helpers = vec![Arc::new(pod)];
+    world.settle();
+    assert_eq!(stage(&mut world, ASKED), BuildStage::Replacing);
+    // Its log is still there.
+    assert!(helper(&world, names::ROLE_BUILD).is_some());
 }
