@@ -25,10 +25,9 @@ fn is_podman() -> bool {
     std::env::var_os("BOT_BOTTLE_ENGINE").is_some_and(|engine| engine == "podman")
 }
 
-/// Rows that say something of Docker alone: Podman has no resolver at that address; and its own seccomp profile lets a
-/// program make user namespaces, a limit that docs/local.md names.
+/// Rows that say something of Docker alone: Podman has no resolver at that address.
 fn is_otherwise_with_podman(row: &str) -> bool {
-    is_podman() && (row.starts_with("Docker's resolver") || row == "a user namespace")
+    is_podman() && row.starts_with("Docker's resolver")
 }
 
 /// A container of this world's bottle.
