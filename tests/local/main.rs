@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod agents;
+mod class;
 mod cli;
 mod docker;
 mod escape;
@@ -12,5 +13,6 @@ mod run;
 mod sandbox;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
+mod shared;
 mod web;
 mod world;
