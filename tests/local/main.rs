@@ -9,6 +9,7 @@ mod cli;
 mod docker;
 mod escape;
 mod kill;
+mod person;
 mod run;
 mod sandbox;
 #[path = "../scenarios/mod.rs"]
