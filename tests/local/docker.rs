@@ -345,7 +345,7 @@ fn after_five_power_cuts_everything_is_consistent() {
 
 /// In ten bottles: one may not ask more than thirty questions an hour.
 #[test]
-#[ignore = "tier long: half an hour and more"]
+#[ignore = "tier long: a quarter of an hour"]
 fn after_two_hundred_power_cuts_everything_is_consistent() {
     for seed in 0..10 {
         power_cuts(Runtime::Docker, 20, seed);
