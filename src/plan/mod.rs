@@ -47,8 +47,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt as _;
 use problem::Problem;
+use running::PodPlan;
 use scope::Spec;
 use settings::Settings;
+use workspace::Served;
 
 /// What is: the objects around one Bottle, as the caches hold them.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +192,7 @@ struct EffectivePlan {
     claim_action: Option<Action>,
     /// What workspace and HOME live in; none while the Bottle is invalid.
     kept: Option<workspace::Kept>,
-    pod: running::PodPlan,
+    pod: PodPlan,
     hash: String,
     /// The agent's image as it is wanted; none while the Bottle is invalid.
     image: Option<String>,
@@ -247,14 +249,21 @@ fn effective(
         .hash(),
         grants: grants::hash(&grants_of(progressed)),
     };
+    let wanted_claim = spec.work.claim.clone();
+    let wanted_claim = wanted_claim.or_else(|| claim.map(workspace::Claim::of));
+    let served = wanted_claim
+        .as_ref()
+        .map(|wanted| Served::of(wanted, claim, now));
     let spec = &Spec {
         image: stays.unwrap_or(wanted).clone(),
         work: workspace::Work {
-            claim: spec
-                .work
-                .claim
-                .clone()
-                .or_else(|| claim.map(workspace::Claim::of)),
+            claim: wanted_claim,
+            unserved: match served {
+                Some(Served::No) => true,
+                // A pod that is there stays as it is until that is known.
+                Some(Served::NotYet(_)) => seen.pod.is_some_and(|pod| !workspace::is_on_claim(pod)),
+                Some(Served::Yes) | None => false,
+            },
             made: spec.work.roll.then_some(made),
             ..spec.work.clone()
         },
@@ -267,16 +276,19 @@ fn effective(
         return Err(Problem::NotSealed(leak.to_string()));
     }
     let delivery = delivery(bottle, seen.config_map, &config_map, &told);
-    let pod = running::decide(
-        bottle,
-        spec,
-        seen.settings,
-        seen.pod,
-        &config_map,
-        delivery,
-        seen.turn,
-        now,
-    );
+    let pod = match (seen.pod, served) {
+        (None, Some(Served::NotYet(until))) if !spec.suspended => PodPlan::begins_at(until),
+        _ => running::decide(
+            bottle,
+            spec,
+            seen.settings,
+            seen.pod,
+            &config_map,
+            delivery,
+            seen.turn,
+            now,
+        ),
+    };
     let claim_action = spec
         .work
         .claim

@@ -63,12 +63,16 @@ pub(super) fn image_built(built: Option<&str>, unusable: Option<&str>) -> Option
 pub(super) fn workspace_kept(kept: &Kept) -> Fact {
     match kept {
         Kept::Claim {
-            name, bound: false, ..
+            name,
+            bound: false,
+            class,
+            ..
         } => Fact::new(
             UNKNOWN,
             "ClaimPending",
             format!(
-                "the claim {name} has no volume yet; see kubectl describe persistentvolumeclaim {name}"
+                "the claim {name} has no volume{} yet; see kubectl describe persistentvolumeclaim {name}",
+                of_class(class.as_deref())
             ),
         ),
         Kept::Claim { name, differs, .. } => {
@@ -79,6 +83,20 @@ pub(super) fn workspace_kept(kept: &Kept) -> Fact {
             }
             Fact::new(TRUE, "Claim", text)
         }
+        Kept::NoStorageClass { name, accepted } => Fact::new(
+            FALSE,
+            "NoStorageClass",
+            format!(
+                "nobody gives the claim {name} a volume: spec.workspace.storageClassName names no class and none is the \
+                 cluster's default; workspace and home end with the pod, {}",
+                if *accepted {
+                    "which spec.workspace.acceptLoss allows"
+                } else {
+                    "so nothing but a person replaces it; make a class the default for the bottle's next pod, or set \
+                     spec.workspace.acceptLoss"
+                }
+            ),
+        ),
         Kept::ByRuntime => Fact::new(TRUE, "ByRuntime", "workspace and home outlive the pod here"),
         Kept::LossAccepted => Fact::new(
             FALSE,
@@ -100,6 +118,34 @@ pub(super) fn workspace_kept(kept: &Kept) -> Fact {
             ),
         ),
     }
+}
+
+fn of_class(class: Option<&str>) -> String {
+    class.map_or_else(String::new, |class| {
+        format!(" of the storage class {class}")
+    })
+}
+
+/// What the scheduler does not say of a pod whose claim waits: which class has to serve it.
+pub(super) fn waits_for_class(ready: Fact, kept: Option<&Kept>) -> Fact {
+    let Some(Kept::Claim {
+        name,
+        bound: false,
+        class: Some(class),
+        ..
+    }) = kept
+    else {
+        return ready;
+    };
+    if ready.reason != "Unschedulable" {
+        return ready;
+    }
+    let message = format!(
+        "{}; the claim {name} has no volume{} yet, which spec.workspace.storageClassName names",
+        ready.message,
+        of_class(Some(class))
+    );
+    Fact { message, ..ready }
 }
 
 pub(super) fn no_pod() -> Fact {

@@ -132,7 +132,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             |pod| ready(pod, &prepared, &enforced),
         )
     };
-    set("Ready", &ready);
+    set("Ready", &facts::waits_for_class(ready, kept));
     set("SettingsRendered", &settings_rendered(problem));
     set(SETTINGS_INTACT, &settings_intact(&sidecar));
     set("SecretsResolved", &secrets_resolved(problem, &prepared));

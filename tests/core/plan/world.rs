@@ -42,6 +42,8 @@ pub struct World {
     pub pod: Option<Pod>,
     pub config_map: Option<ConfigMap>,
     pub claim: Option<PersistentVolumeClaim>,
+    /// The cluster's default storage class, which admission writes into claims that name none.
+    pub default_class: Option<&'static str>,
     pub settings: Settings,
     pub helpers: Vec<Arc<Pod>>,
     /// Whether the operator has removed the Bottle.
@@ -60,6 +62,7 @@ impl World {
             pod: None,
             config_map: None,
             claim: None,
+            default_class: Some("standard"),
             settings: Settings {
                 supervise_image: "registry.example.com/supervise:3".into(),
                 pull_policy: "IfNotPresent".into(),
@@ -145,6 +148,9 @@ impl World {
             Action::CreateClaim(mut claim) => {
                 assert!(self.claim.is_none());
                 claim.metadata.uid = Some("claim-uid".into());
+                claim.metadata.creation_timestamp = Some(Time(self.now));
+                let class = &mut claim.spec.as_mut().unwrap().storage_class_name;
+                *class = class.take().or(self.default_class.map(str::to_owned));
                 self.claim = Some(*claim);
             }
             Action::DeleteBottle { uid } => {
