@@ -3,6 +3,7 @@
 mod away;
 mod hostile;
 mod kill;
+mod kit;
 mod place;
 mod registry;
 mod road;

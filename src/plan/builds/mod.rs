@@ -2,6 +2,7 @@
 
 mod container;
 mod daemon;
+mod kit;
 mod pod;
 mod probe;
 mod seen;
