@@ -9,6 +9,7 @@ pub mod files;
 mod finished;
 pub mod fold;
 pub mod grants;
+mod image;
 pub mod instructions;
 pub mod interrupt;
 mod kept;
@@ -27,7 +28,6 @@ pub mod settings;
 pub mod status;
 pub mod surplus;
 mod told;
-mod unsupported;
 pub mod volumes;
 pub mod workspace;
 
@@ -92,6 +92,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .as_ref()
         .ok()
         .and_then(|spec| builds::Work::new(bottle, spec, seen));
+    let declared_build = work.as_ref().and_then(|work| work.declared(now));
+    plan.look_again(declared_build.as_ref().and_then(|one| one.recheck));
     let build = |proposal: &Proposal| work.as_ref().and_then(|work| work.seen(proposal));
     let mut progressed =
         grants::progress_all(&proposals, declared, &mut room, lifetimes, &build, now);
@@ -106,8 +108,11 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
     let result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
-        let work = work.as_ref();
-        effective(bottle, spec, seen, &progressed, told.clone(), work, now)
+        let images = Images {
+            work: work.as_ref(),
+            declared: declared_build.as_ref(),
+        };
+        effective(bottle, spec, seen, &progressed, told.clone(), images, now)
     });
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
@@ -122,7 +127,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     }
     plan.store_progress(&proposals, &progressed);
     if let Some(work) = &work {
-        let (actions, recheck) = work.pods(&progressed, now);
+        let (actions, recheck) = work.pods(&progressed, declared_build.as_ref(), now);
         plan.actions.extend(actions);
         plan.look_again(recheck);
     }
@@ -142,6 +147,16 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         hidden: effective.map_or(&[], |one| &one.hidden),
         built: effective.and_then(|one| one.built.as_deref()),
         unusable: effective.and_then(|one| one.unusable.as_deref()),
+        declared: declared_build.as_ref(),
+        dockerfile: match (&spec, &declared_build) {
+            (_, Some(declared)) => Some(declared.status.clone()),
+            (Ok(spec), None) if spec.build.is_none() => None,
+            // Nothing is built while there shall be no agent, and nothing of it forgotten.
+            _ => bottle
+                .status
+                .as_ref()
+                .and_then(|status| status.dockerfile.clone()),
+        },
         kept: effective.and_then(|one| one.kept.as_ref()),
         denials_told: telling.told,
         now,
@@ -208,13 +223,20 @@ struct EffectivePlan {
     recheck: Option<Timestamp>,
 }
 
+/// Where the agent's image comes from.
+#[derive(Clone, Copy)]
+struct Images<'a> {
+    work: Option<&'a builds::Work<'a>>,
+    declared: Option<&'a builds::Declared>,
+}
+
 fn effective(
     bottle: &Bottle,
     spec: &Spec,
     seen: Observed<'_>,
     progressed: &[Progress],
     decisions: Decisions,
-    work: Option<&builds::Work<'_>>,
+    images: Images<'_>,
     now: Timestamp,
 ) -> Result<EffectivePlan, Problem> {
     let name = names::object_name(&bottle.name_any());
@@ -234,11 +256,20 @@ fn effective(
     }
     let effective = fold::fold(&spec.declared, &grants_of(progressed));
     engine::check(spec.engine, &effective.allowlist)?;
-    let wanted = effective.image.as_ref().unwrap_or(&spec.image);
-    let gate = work.map_or_else(builds::Gate::open, |work| work.gate(wanted, now));
+    let declared = match images.declared {
+        Some(declared) => declared.image(),
+        None => Some(&spec.image).filter(|_| spec.build.is_none()),
+    };
+    let wanted = effective.image.as_ref().or(declared);
+    let gate = match (images.work, wanted) {
+        (Some(work), Some(wanted)) => work.gate(wanted, now),
+        _ => builds::Gate::open(),
+    };
     let stays = owned(bottle, seen.pod)
         .and_then(seen::agent_image)
-        .filter(|_| !gate.open);
+        .filter(|_| !gate.open || wanted.is_none());
+    // Before there is an image there is no pod.
+    let no_image = wanted.is_none() && stays.is_none();
     let files = files::files(spec, &effective)?;
     let hash = files.hash();
     let made = workspace::Made {
@@ -249,24 +280,10 @@ fn effective(
         .hash(),
         grants: grants::hash(&grants_of(progressed)),
     };
-    let wanted_claim = spec.work.claim.clone();
-    let wanted_claim = wanted_claim.or_else(|| claim.map(workspace::Claim::of));
-    let served = wanted_claim
-        .as_ref()
-        .map(|wanted| Served::of(wanted, claim, now));
+    let (work, served) = spec.work.live(claim, seen.pod, made, now);
     let spec = &Spec {
-        image: stays.unwrap_or(wanted).clone(),
-        work: workspace::Work {
-            claim: wanted_claim,
-            unserved: match served {
-                Some(Served::No) => true,
-                // A pod that is there stays as it is until that is known.
-                Some(Served::NotYet(_)) => seen.pod.is_some_and(|pod| !workspace::is_on_claim(pod)),
-                Some(Served::Yes) | None => false,
-            },
-            made: spec.work.roll.then_some(made),
-            ..spec.work.clone()
-        },
+        image: stays.or(wanted).cloned().unwrap_or_default(),
+        work,
         ..spec.clone()
     };
     let told = decisions.clone();
@@ -278,6 +295,7 @@ fn effective(
     let delivery = delivery(bottle, seen.config_map, &config_map, &told);
     let pod = match (seen.pod, served) {
         (None, Some(Served::NotYet(until))) if !spec.suspended => PodPlan::begins_at(until),
+        (None, _) if no_image => PodPlan::begins_at(None),
         _ => running::decide(
             bottle,
             spec,
@@ -295,7 +313,7 @@ fn effective(
         .as_ref()
         .filter(|_| claim.is_none() && !spec.suspended)
         .map(|wanted| Action::CreateClaim(Box::new(workspace::render(bottle, wanted))));
-    let kept = workspace::Kept::of(bottle, spec, seen.settings, claim, pod.held);
+    let kept = workspace::Kept::of(bottle, spec, seen.settings, claim, served, pod.held);
     let config_map_action = match seen.config_map {
         None => Some(Action::CreateConfigMap(Box::new(config_map))),
         Some(old) if same_config_map(old, &config_map) => None,
@@ -307,7 +325,7 @@ fn effective(
         kept: Some(kept),
         pod,
         hash,
-        image: Some(spec.image.clone()),
+        image: Some(spec.image.clone()).filter(|_| !no_image),
         applied: delivery.in_force(),
         hidden: effective.hidden,
         helpers: gate.actions,

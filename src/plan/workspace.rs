@@ -144,6 +144,31 @@ impl Served {
 }
 
 impl Work {
+    /// With what is there: the claim that is `stored`, whether anybody serves it, and what a new pod would be `made` for.
+    pub(super) fn live(
+        &self,
+        stored: Option<&PersistentVolumeClaim>,
+        pod: Option<&Pod>,
+        made: Made,
+        now: Timestamp,
+    ) -> (Self, Option<Served>) {
+        let claim = self.claim.clone().or_else(|| stored.map(Claim::of));
+        let served = claim.as_ref().map(|claim| Served::of(claim, stored, now));
+        let unserved = match served {
+            Some(Served::No) => true,
+            // A pod that is there stays as it is until that is known.
+            Some(Served::NotYet(_)) => pod.is_some_and(|pod| !is_on_claim(pod)),
+            Some(Served::Yes) | None => false,
+        };
+        let live = Self {
+            claim,
+            unserved,
+            made: self.roll.then_some(made),
+            ..self.clone()
+        };
+        (live, served)
+    }
+
     /// Whether workspace and HOME live on the claim.
     pub fn on_claim(&self) -> bool {
         self.claim.is_some() && !self.unserved

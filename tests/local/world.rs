@@ -92,8 +92,13 @@ impl World {
     }
 
     pub fn try_apply(&self, more: &str, flags: &[&str]) -> Output {
+        self.apply_text(&manifest(more), flags)
+    }
+
+    /// Applies this file.
+    pub fn apply_text(&self, text: &str, flags: &[&str]) -> Output {
         let file = self.place.path().join("bottle.yaml");
-        fs::write(&file, manifest(more)).unwrap();
+        fs::write(&file, text).unwrap();
         let hosts = HOSTS.map(|host| format!("--resolve={host}={}", self.web));
         let mut command = self.command(&["apply"]);
         command

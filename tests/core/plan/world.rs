@@ -46,6 +46,8 @@ pub struct World {
     pub default_class: Option<&'static str>,
     pub settings: Settings,
     pub helpers: Vec<Arc<Pod>>,
+    /// What was built in the namespace for other Bottles.
+    pub known: BTreeMap<String, String>,
     /// Whether the operator has removed the Bottle.
     pub removed: bool,
     /// Whether the bottle may be interrupted.
@@ -74,6 +76,7 @@ impl World {
                 builtin: BottleClassSpec::default(),
             },
             helpers: Vec::new(),
+            known: BTreeMap::new(),
             removed: false,
             turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
@@ -96,7 +99,8 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        let known: BTreeMap<_, _> = self.proposals.iter().filter_map(brought).collect();
+        let mut known = self.known.clone();
+        known.extend(self.proposals.iter().filter_map(brought));
         let observed = Observed {
             class: self.class.as_ref(),
             proposals: &self.proposals,
