@@ -2,11 +2,12 @@
 
 use super::hostile::{could_only_fail, gets_nowhere, takes_too_much};
 use super::place::{
-    agent_runs, approved, at, becomes, bottle, bottle_of, installed_builds, log, message, with,
+    BUILT, agent_runs, approved, at, becomes, bottle, bottle_of, installed_builds, log, message,
+    with,
 };
 use super::road::a_tool_is_built_in;
 use crate::kill::{Operator, Stopped, operators_kubeconfig};
-use crate::support::{Namespace, repository, run, state};
+use crate::support::{Namespace, eventually, repository, run, state};
 use std::path::PathBuf;
 use std::sync::Once;
 use tempfile::NamedTempFile;
@@ -110,10 +111,15 @@ fn buildkit_reads_the_file_itself_and_takes_what_it_adds_through_the_proxy() {
     becomes(&bottle, &proposal, "Enforced");
     agent_runs(&bottle);
     bottle.shell("busybox ls /copied").good();
-    // A base that is not there is told by its name.
+    // A base that is not there is told by its name; it is asked for again, as a registry may be away.
     let file = format!("FROM {tiny}:nowhere\n");
     let proposal = approved(&bottle, &file);
-    becomes(&bottle, &proposal, "Failed");
-    let said = message(&bottle, &proposal);
-    assert!(said.contains("nowhere") && said.contains("404"), "{said}");
+    eventually("the base is named", BUILT, || {
+        let said = namespace.field(&proposal, ".status.build.log");
+        if said.contains("nowhere") && said.contains("404") {
+            Ok(())
+        } else {
+            Err(said + &message(&bottle, &proposal))
+        }
+    });
 }
