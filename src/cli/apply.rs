@@ -1,38 +1,37 @@
-//! `bottle apply` and `bottle delete`.
+//! `bottle apply`.
 
 use super::{
     Error,
     backend::Backend,
-    complete,
-    manifest::{self, Manifest},
+    manifest::{self, Manifest, Object},
     on_machine::Machine,
-    output,
+    output, progress, shared,
 };
 use crate::{
     api::Bottle,
     local::{
-        self, docker, honour,
+        self, class, docker, honour,
         identity::Key,
         keeper,
         place::Place,
         record::{Record, Runtime},
         sandbox::Bubblewrap,
+        shelf::Outcome,
     },
-    plan::scope,
+    plan::{problem::Problem, scope},
     telemetry,
 };
-use clap_complete::ArgValueCandidates;
+use kube::api::ObjectMeta;
 use std::{
     env, fs,
     io::Read as _,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 /// `bottle apply`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// YAML files with Bottles; - is standard input.
+    /// YAML files with Bottles, BottleClasses and ConfigMaps; - is standard input.
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
     files: Vec<String>,
     #[command(flatten)]
@@ -62,19 +61,9 @@ pub struct OnMachine {
     pub resolve: Vec<String>,
 }
 
-/// `bottle delete`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Delete {
-    /// Names of Bottles.
-    #[arg(required = true, add = ArgValueCandidates::new(complete::bottles))]
-    names: Vec<String>,
-}
-
-/// How long a keeper may take to end its agent.
-const ENDING: Duration = Duration::from_secs(20);
-
-/// Applies every Bottle of every file.
+/// Applies every object of every file.
 pub async fn apply(backend: &Backend, options: &Options) -> Result<(), Error> {
+    let mut started = Vec::new();
     for file in &options.files {
         let text = read(file)?;
         let manifests = manifest::read(&text)
@@ -84,21 +73,16 @@ pub async fn apply(backend: &Backend, options: &Options) -> Result<(), Error> {
         }
         for manifest in manifests {
             let outcome = match backend {
-                Backend::Cluster(cluster) => {
-                    cluster.apply(&manifest.name, &manifest.written).await?
-                }
+                Backend::Cluster(cluster) => cluster.apply(&manifest).await?,
                 Backend::Machine(machine) => {
-                    on_machine(machine, &manifest, &options.machine).await?
+                    on_machine(machine, &manifest, &options.machine, &mut started).await?
                 }
             };
-            output::line(&format!(
-                "bottle.{}/{} {outcome}",
-                crate::names::GROUP,
-                manifest.name
-            ))?;
+            let shown = manifest.object.kind().shown(&manifest.name);
+            output::line(&format!("{shown} {}", outcome.as_str()))?;
         }
     }
-    Ok(())
+    started.iter().try_for_each(shared::awaits)
 }
 
 fn read(file: &str) -> Result<String, Error> {
@@ -112,24 +96,29 @@ fn read(file: &str) -> Result<String, Error> {
     fs::read_to_string(file).map_err(Error::io(format!("read {file}")))
 }
 
-/// A namespace in the file is the project, as kubectl has it.
 async fn on_machine(
     machine: &Machine,
     manifest: &Manifest,
     flags: &OnMachine,
-) -> Result<&'static str, Error> {
-    let project = manifest
-        .bottle
-        .metadata
-        .namespace
-        .as_deref()
-        .unwrap_or(machine.project());
-    let key = Key::new(project, &manifest.name).map_err(local::Error::from)?;
-    let place = machine.state().place(key);
+    started: &mut Vec<Place>,
+) -> Result<Outcome, Error> {
+    let bottle = match &manifest.object {
+        Object::Bottle(bottle) => bottle,
+        Object::Class(class) => return shared::store_class(machine, class),
+        Object::ConfigMap(map) => return shared::store_config_map(machine, map),
+    };
+    let key = Key::new(shared::project(machine, &bottle.metadata), &manifest.name);
+    let place = machine.state().place(key.map_err(local::Error::from)?);
     let record = record(&place, flags)?;
     check(&record).await?;
-    let outcome = store(&place, &manifest.bottle, &record)?;
+    let outcome = store(&place, bottle, &record)?;
+    let class = class::of(place.state(), bottle)?;
+    if let Err(error) = progress::pull(bottle, class.as_ref(), &record).await {
+        // As in a cluster: the Bottle is there, its status says so, and it is tried again.
+        output::note(&telemetry::chain(&error));
+    }
     start(&place)?;
+    started.push(place);
     Ok(outcome)
 }
 
@@ -194,10 +183,14 @@ pub async fn check(record: &Record) -> Result<(), Error> {
 }
 
 /// Checks the Bottle and writes it; what came of it.
-pub fn store(place: &Place, bottle: &Bottle, record: &Record) -> Result<&'static str, Error> {
-    honour::bottle(bottle, record).map_err(local::Error::from)?;
-    scope::validate(bottle, None, &keeper::settings(record))
-        .map_err(|problem| Error::Refused(problem.to_string()))?;
+pub fn store(place: &Place, bottle: &Bottle, record: &Record) -> Result<Outcome, Error> {
+    let class = class::of(place.state(), bottle)?;
+    honour::bottle(bottle, class.as_ref(), record).map_err(local::Error::from)?;
+    match scope::validate(bottle, class.as_ref(), &keeper::settings(record)) {
+        // As in a cluster: it may come later, and the Bottle says so until then.
+        Ok(_) | Err(Problem::UnknownClass(_)) => {}
+        Err(problem) => return Err(Error::Refused(problem.to_string())),
+    }
     let locked = place.lock()?;
     locked.put_record(record)?;
     let mut new = bottle.clone();
@@ -209,22 +202,26 @@ pub fn store(place: &Place, bottle: &Bottle, record: &Record) -> Result<&'static
             new.metadata.uid = None;
             new.metadata.resource_version = None;
             new.status = None;
-            "created"
+            Outcome::Created
         }
         Some(old) => {
             let same = old.spec == new.spec && old.metadata.annotations == new.metadata.annotations;
             let metadata = old.metadata.clone();
-            new.metadata = kube::api::ObjectMeta {
+            new.metadata = ObjectMeta {
                 labels: new.metadata.labels.take(),
                 annotations: new.metadata.annotations.take(),
                 generation: metadata.generation.map(|at| if same { at } else { at + 1 }),
                 ..metadata
             };
             new.status.clone_from(&old.status);
-            if same { "unchanged" } else { "configured" }
+            if same {
+                Outcome::Unchanged
+            } else {
+                Outcome::Configured
+            }
         }
     };
-    if outcome != "unchanged" {
+    if outcome != Outcome::Unchanged {
         locked.put_bottle(new)?;
     }
     Ok(outcome)
@@ -253,36 +250,4 @@ pub fn start(place: &Place) -> Result<(), Error> {
         .spawn()
         .map(drop)
         .map_err(Error::io("start the bottle"))
-}
-
-/// Removes Bottles.
-pub async fn delete(backend: &Backend, options: &Delete) -> Result<(), Error> {
-    for name in &options.names {
-        backend.bottle(name).await?;
-        match backend {
-            Backend::Cluster(cluster) => cluster.delete(name).await?,
-            Backend::Machine(machine) => remove(&machine.place(name)?).await?,
-        }
-        output::line(&format!("bottle.{}/{name} deleted", crate::names::GROUP))?;
-    }
-    Ok(())
-}
-
-/// Removes a Bottle of this machine, and waits until its processes are gone.
-pub async fn remove(place: &Place) -> Result<(), Error> {
-    place.lock()?.remove_bottle()?;
-    let gone = async {
-        while place.kept() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    if tokio::time::timeout(ENDING, gone).await.is_err() {
-        return Err(Error::Refused(format!(
-            "bottle {} did not end; see its log: {}",
-            place.key(),
-            place.path("log/keeper").display()
-        )));
-    }
-    // Whoever kept it did this already, unless nobody did.
-    Ok(keeper::end(place).await?)
 }

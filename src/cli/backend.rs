@@ -2,9 +2,10 @@
 
 use super::{Error, Where, on_cluster::Cluster, on_machine::Machine, output};
 use crate::{
-    api::{Bottle, Proposal},
+    api::{Bottle, BottleClass, Proposal},
     local::admit::Verdict,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 
 /// Where the bottles are.
 pub enum Backend {
@@ -50,6 +51,44 @@ impl Backend {
             Self::Machine(machine) => machine.bottle(name)?,
         };
         found.ok_or_else(|| self.missing("bottle", name, "get"))
+    }
+
+    /// The BottleClasses, which belong to no namespace.
+    pub async fn classes(&self) -> Result<Vec<BottleClass>, Error> {
+        match self {
+            Self::Cluster(cluster) => cluster.classes().await,
+            Self::Machine(machine) => machine.classes(),
+        }
+    }
+
+    /// One BottleClass.
+    pub async fn class(&self, name: &str) -> Result<BottleClass, Error> {
+        let found = match self {
+            Self::Cluster(cluster) => cluster.class(name).await?,
+            Self::Machine(machine) => machine.class(name)?,
+        };
+        found.ok_or_else(|| Error::MissingShared {
+            kind: "bottleclass",
+            name: name.to_owned(),
+            list: "get bottleclasses",
+        })
+    }
+
+    /// The ConfigMaps, of all namespaces or of one.
+    pub async fn config_maps(&self, all: bool) -> Result<Vec<ConfigMap>, Error> {
+        match self {
+            Self::Cluster(cluster) => cluster.config_maps(all).await,
+            Self::Machine(machine) => machine.all_config_maps(all),
+        }
+    }
+
+    /// One ConfigMap.
+    pub async fn config_map(&self, name: &str) -> Result<ConfigMap, Error> {
+        let found = match self {
+            Self::Cluster(cluster) => cluster.config_map(name).await?,
+            Self::Machine(machine) => machine.config_maps()?.get(name)?,
+        };
+        found.ok_or_else(|| self.missing("configmap", name, "get configmaps"))
     }
 
     /// The Proposals, of all namespaces or of one.

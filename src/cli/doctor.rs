@@ -123,6 +123,22 @@ fn program(name: &str, package: &str, what: &str) -> Finding {
     }
 }
 
+/// What the person may do besides, by RBAC.
+async fn rights(cluster: &Cluster) -> String {
+    let mut said = Vec::new();
+    for (what, verb, resource) in [
+        ("decide", "patch", "proposals"),
+        ("make bottles", "create", "bottles"),
+    ] {
+        said.push(match cluster.may(verb, resource).await {
+            Ok(true) => format!("you may {what}"),
+            Ok(false) => format!("you may not {what} ({verb} {resource}: docs/install.md, roles)"),
+            Err(error) => chain(&error),
+        });
+    }
+    said.join("; ")
+}
+
 /// The cluster, and what is known of its nodes.
 async fn cluster(place: &Where) -> (Finding, Finding) {
     let unknown = || Finding::Bad(format!("not asked; recommended: {}", nodes::RECOMMENDED));
@@ -136,8 +152,9 @@ async fn cluster(place: &Where) -> (Finding, Finding) {
     };
     let proposals = match cluster.proposals(false).await {
         Ok(_) => Finding::Good(format!(
-            "proposals of namespace {} can be read",
-            cluster.namespace()
+            "proposals of namespace {} can be read; {}",
+            cluster.namespace(),
+            rights(&cluster).await
         )),
         Err(error) => Finding::Bad(format!(
             "{}; is the chart installed, and may you list proposals?",

@@ -9,19 +9,23 @@ pub mod apply;
 pub mod backend;
 pub mod complete;
 pub mod decide;
+pub mod delete;
 pub mod describe;
 pub mod doctor;
 pub mod editor;
 pub mod exec;
+pub mod kind;
 pub mod logs;
 pub mod manifest;
 pub mod on_cluster;
 pub mod on_machine;
 pub mod output;
 pub mod places;
+mod progress;
 pub mod proposals;
 pub mod resume;
 pub mod run;
+mod shared;
 pub mod show;
 pub mod table;
 pub mod terminal;
@@ -52,11 +56,11 @@ pub struct Where {
 /// What `bottle` can do, `demo` apart.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Verb {
-    /// Make or change Bottles from YAML files, and start them.
+    /// Make or change Bottles, BottleClasses and ConfigMaps from YAML files, and start the Bottles.
     Apply(apply::Options),
-    /// List Bottles, or show one.
+    /// List Bottles, BottleClasses or ConfigMaps, or show one.
     Get(show::Get),
-    /// All about one Bottle: conditions, proposals, events.
+    /// All about one Bottle: conditions, proposals, events; or about a BottleClass or ConfigMap.
     Describe(describe::Options),
     /// List what agents ask for, or watch it come.
     Proposals(proposals::Options),
@@ -76,8 +80,8 @@ pub enum Verb {
     Attach(exec::Attach),
     /// Have an agent go on that was suspended or has ended.
     Resume(resume::Options),
-    /// End a Bottle and remove it; its proposals stay as a record.
-    Delete(apply::Delete),
+    /// End a Bottle and remove it, its proposals stay as a record; or remove a BottleClass or ConfigMap.
+    Delete(delete::Delete),
     /// Run an agent with the current directory in a bottle of this machine.
     Run(run::Options),
     /// What works on this machine, and what to do about the rest.
@@ -115,6 +119,16 @@ pub enum Error {
         /// The verb that lists.
         list: &'static str,
     },
+    /// No such object, of a kind that belongs to no namespace.
+    #[error("there is no {kind} {name}: `bottle {list}` lists what there is")]
+    MissingShared {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The verb that lists.
+        list: &'static str,
+    },
     /// A file or the terminal.
     #[error("can't {operation}")]
     Io {
@@ -149,10 +163,15 @@ impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Missing { .. } | Self::Local(local::Error::Missing { .. }) => 3,
+            Self::Missing { .. }
+            | Self::MissingShared { .. }
+            | Self::Local(local::Error::Missing { .. }) => 3,
             Self::Refused(_)
             | Self::Local(
-                local::Error::Decision(_) | local::Error::Name(_) | local::Error::NotHonoured(_),
+                local::Error::Decision(_)
+                | local::Error::Name(_)
+                | local::Error::ConfigMap(_)
+                | local::Error::NotHonoured(_),
             ) => 4,
             Self::Cluster { source, .. } => match &**source {
                 kube::Error::Api(status) => match status.code {
@@ -202,7 +221,7 @@ async fn run_verb(place: &Where, verb: Verb) -> Result<u8, Error> {
                 Verb::Exec(options) => return exec::exec(&backend, &options).await,
                 Verb::Attach(options) => return exec::attach(&backend, &options).await,
                 Verb::Resume(options) => resume::resume(&backend, &options).await,
-                Verb::Delete(options) => apply::delete(&backend, &options).await,
+                Verb::Delete(options) => delete::delete(&backend, &options).await,
                 Verb::Run(_) | Verb::Doctor(_) | Verb::Up(_) => Ok(()),
             }
         }

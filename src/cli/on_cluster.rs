@@ -1,17 +1,24 @@
 //! The bottles of a cluster, by the current kubeconfig and the person's own rights.
 
-use super::{Error, Where};
+mod objects;
+
+use super::{
+    Error, Where,
+    kind::Kind,
+    manifest::{Manifest, Object},
+};
 use crate::{
-    api::{Bottle, Proposal},
-    local::admit::Verdict,
+    api::{Bottle, BottleClass, Proposal},
+    local::{admit::Verdict, shelf::Outcome},
     names,
 };
-use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod};
 use kube::{
     Api, Client, Config, ResourceExt as _,
-    api::{DeleteParams, ListParams, LogParams, Patch, PatchParams},
+    api::{ListParams, LogParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use objects::{apply, delete};
 use serde_json::json;
 use std::time::Duration;
 
@@ -83,6 +90,11 @@ impl Cluster {
             all.push((name, answer["kubeletconfig"].take()));
         }
         Ok(all)
+    }
+
+    /// Whether the person may do this with objects of ours in the namespace.
+    pub async fn may(&self, verb: &str, resource: &str) -> Result<bool, Error> {
+        objects::may(self.client.clone(), &self.namespace, verb, resource).await
     }
 
     /// The namespace.
@@ -165,24 +177,40 @@ impl Cluster {
         patched.map_err(failed(format!("decide about {name}")))
     }
 
+    /// The classes.
+    pub async fn classes(&self) -> Result<Vec<BottleClass>, Error> {
+        let api = Api::<BottleClass>::all(self.client.clone());
+        let list = api.list(&ListParams::default()).await;
+        Ok(list.map_err(failed("list BottleClasses"))?.items)
+    }
+
+    /// One class.
+    pub async fn class(&self, name: &str) -> Result<Option<BottleClass>, Error> {
+        let api = Api::<BottleClass>::all(self.client.clone());
+        let found = api.get_opt(name).await;
+        found.map_err(failed(format!("read BottleClass {name}")))
+    }
+
+    /// The ConfigMaps.
+    pub async fn config_maps(&self, all: bool) -> Result<Vec<ConfigMap>, Error> {
+        let api = self.api::<ConfigMap>(all);
+        let list = api.list(&ListParams::default()).await;
+        Ok(list.map_err(failed("list ConfigMaps"))?.items)
+    }
+
+    /// One ConfigMap.
+    pub async fn config_map(&self, name: &str) -> Result<Option<ConfigMap>, Error> {
+        let found = self.own::<ConfigMap>().get_opt(name).await;
+        found.map_err(failed(format!("read ConfigMap {name}")))
+    }
+
     /// Applies a manifest; whether it is new, or changed.
-    pub async fn apply(
-        &self,
-        name: &str,
-        object: &serde_json::Value,
-    ) -> Result<&'static str, Error> {
-        let api = self.own::<Bottle>();
-        let before = self.bottle(name).await?;
-        let params = PatchParams::apply(FIELD_MANAGER);
-        let written = api.patch(name, &params, &Patch::Apply(object)).await;
-        let written = written.map_err(failed(format!("apply Bottle {name}")))?;
-        Ok(match before {
-            None => "created",
-            Some(before) if before.metadata.generation == written.metadata.generation => {
-                "unchanged"
-            }
-            Some(_) => "configured",
-        })
+    pub async fn apply(&self, manifest: &Manifest) -> Result<Outcome, Error> {
+        match &manifest.object {
+            Object::Bottle(_) => apply(self.own::<Bottle>(), manifest).await,
+            Object::Class(_) => apply(Api::<BottleClass>::all(self.client.clone()), manifest).await,
+            Object::ConfigMap(_) => apply(self.own::<ConfigMap>(), manifest).await,
+        }
     }
 
     /// Changes a part of a Bottle.
@@ -196,15 +224,13 @@ impl Cluster {
             .map_err(failed(format!("change Bottle {name}")))
     }
 
-    /// Deletes a Bottle.
-    pub async fn delete(&self, name: &str) -> Result<(), Error> {
-        let deleted = self
-            .own::<Bottle>()
-            .delete(name, &DeleteParams::default())
-            .await;
-        deleted
-            .map(drop)
-            .map_err(failed(format!("delete Bottle {name}")))
+    /// Deletes an object.
+    pub async fn delete(&self, kind: Kind, name: &str) -> Result<(), Error> {
+        match kind {
+            Kind::Bottle => delete(self.own::<Bottle>(), name).await,
+            Kind::Class => delete(Api::<BottleClass>::all(self.client.clone()), name).await,
+            Kind::ConfigMap => delete(self.own::<ConfigMap>(), name).await,
+        }
     }
 
     /// The newest pod that built an image for the bottle.

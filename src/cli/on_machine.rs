@@ -2,9 +2,10 @@
 
 use super::{Error, Where, places};
 use crate::{
-    api::{Bottle, Proposal},
-    local::{self, admit::Verdict, identity::Key, place::Place, state::State},
+    api::{Bottle, BottleClass, Proposal},
+    local::{self, admit::Verdict, class, identity::Key, place::Place, shelf::Shelf, state::State},
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use std::time::Duration;
 
 /// A state directory and a project in it.
@@ -58,6 +59,39 @@ impl Machine {
     /// One Bottle.
     pub fn bottle(&self, name: &str) -> Result<Option<Bottle>, Error> {
         seen(&self.place(name)?)
+    }
+
+    /// The classes, each with how far its last change has come.
+    pub fn classes(&self) -> Result<Vec<BottleClass>, Error> {
+        let all = self.state.classes().all()?.into_iter();
+        Ok(all
+            .map(|one| class::seen(&self.state, one))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// One class.
+    pub fn class(&self, name: &str) -> Result<Option<BottleClass>, Error> {
+        let found = self.state.classes().get(name)?;
+        Ok(found.map(|one| class::seen(&self.state, one)).transpose()?)
+    }
+
+    /// The ConfigMaps of the project.
+    pub fn config_maps(&self) -> Result<Shelf<ConfigMap>, Error> {
+        Ok(self.state.config_maps(&self.project)?)
+    }
+
+    /// The ConfigMaps of the project or of all.
+    pub fn all_config_maps(&self, all: bool) -> Result<Vec<ConfigMap>, Error> {
+        let mut found = Vec::new();
+        let projects = if all {
+            self.state.projects()?
+        } else {
+            vec![self.project.clone()]
+        };
+        for project in projects {
+            found.extend(self.state.config_maps(&project)?.all()?);
+        }
+        Ok(found)
     }
 
     /// The Proposals, oldest first.

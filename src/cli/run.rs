@@ -4,7 +4,7 @@ mod bottle;
 mod directory;
 mod model;
 
-use super::{Error, Where, apply, on_machine::Machine, output, terminal};
+use super::{Error, Where, apply, on_machine::Machine, output, progress, terminal};
 use crate::local::{
     self, honour::HOST_IMAGE, keeper, place::Place, record::Runtime, runner::Attach,
 };
@@ -121,7 +121,9 @@ pub async fn run(flags: &Where, options: Options) -> Result<u8, Error> {
         allow_internal: &options.allow_internal,
         access: access.as_ref(),
     };
-    apply::store(&place, &bottle::render(&request), &record)?;
+    let bottle = bottle::render(&request);
+    progress::pull(&bottle, None, &record).await?;
+    apply::store(&place, &bottle, &record)?;
     output::note(&format!(
         "bottle {name}: see what it asks for with `bottle proposals --local -n {} --watch`",
         machine.project()

@@ -66,30 +66,34 @@ impl Link {
     }
 
     /// Sends a request, and waits for the answer's head.
-    pub async fn send(
+    pub fn send(
         &mut self,
         request: Request<Upload>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let mut answer = pin!(self.sender.try_send_request(request));
-        poll_fn(|context| {
-            let has_ended = {
-                let connection = &mut self.connection;
-                self.has_ended || {
-                    self.has_ended = connection.poll_without_shutdown(context).is_ready();
-                    self.has_ended
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> + Send {
+        // Handed over before there is a future, which would hold the request, too.
+        let answer = self.sender.try_send_request(request);
+        async move {
+            let mut answer = pin!(answer);
+            poll_fn(|context| {
+                let has_ended = {
+                    let connection = &mut self.connection;
+                    self.has_ended || {
+                        self.has_ended = connection.poll_without_shutdown(context).is_ready();
+                        self.has_ended
+                    }
+                };
+                match answer.as_mut().poll(context) {
+                    Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                    Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                        Some(request) => SendError::Unsent(Box::new(request)),
+                        None => SendError::Lost(Some(error.into_error())),
+                    })),
+                    Poll::Pending if has_ended => Poll::Ready(Err(SendError::Lost(None))),
+                    Poll::Pending => Poll::Pending,
                 }
-            };
-            match answer.as_mut().poll(context) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
-                Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
-                    Some(request) => SendError::Unsent(Box::new(request)),
-                    None => SendError::Lost(Some(error.into_error())),
-                })),
-                Poll::Pending if has_ended => Poll::Ready(Err(SendError::Lost(None))),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
+            })
+            .await
+        }
     }
 
     /// After an answer that ends HTTP: the wire, and what was read beyond the answer.

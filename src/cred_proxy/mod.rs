@@ -4,7 +4,7 @@
 //!
 //! Pure: `path` (no way out of the upstream's prefix), `origin` (a server), `headers` (what passes), `inject` (where
 //! the secret goes), `location` (redirects), `refusal` (what a client is told), `table` (the routes in force).
-//! Effects: `serve` (a client's connection), `forward` (one request), `web_socket`, `body` (bodies on their way),
+//! Effects: `serve` (a client's connection), `forward` (one request), `send` (to the upstream), `web_socket`, `body` (bodies on their way),
 //! `link` and `pool` (connections to upstreams), `wire` (resolve, check, dial, TLS), `tls`, `secrets` (the mounted files), `reload` (a new config).
 //!
 //! # Guarantees
@@ -34,6 +34,7 @@ mod pool;
 mod refusal;
 mod reload;
 mod secrets;
+mod send;
 mod serve;
 mod table;
 mod tls;

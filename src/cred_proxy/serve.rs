@@ -5,7 +5,6 @@ use super::forward;
 use super::refusal::Refusal;
 use super::web_socket::Slot;
 use crate::egress::server::{self, How};
-use futures::FutureExt;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Serves it to its end.
 pub async fn connection(stream: TcpStream, shared: Arc<Shared>, drain: CancellationToken) {
     let slot = Slot::default();
-    let handle = |request| forward::handle(Arc::clone(&shared), Arc::clone(&slot), request).boxed();
+    let handle = |request| forward::handle(&shared, &slot, request);
     let ended = server::http(stream, &shared.limits.serving, &drain, handle).await;
     let open = slot
         .lock()

@@ -2,15 +2,14 @@
 
 use super::Shared;
 use super::body::Upload;
-use super::forward::for_http1;
-use super::link::{Link, SendError};
+use super::link::SendError;
 use super::refusal::Refusal;
+use super::send::{Answered, for_http1};
 use super::table::Active;
 use super::wire::Wire;
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, request};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -39,16 +38,14 @@ pub(super) async fn open(
     slot: &Slot,
     route: &Arc<Active>,
     mut parts: request::Parts,
-) -> Result<(Response<Incoming>, Option<Link>), Refusal> {
+) -> Answered {
     let mut link = route.upstream.connect_http1(&shared.means).await?;
     for_http1(&mut parts, &route.upstream);
     announce(&mut parts.headers);
     let request = Request::from_parts(parts, Upload::empty());
-    let sent = tokio::time::timeout(shared.limits.answer, link.send(request));
-    let response = match sent.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(SendError::Unsent(_) | SendError::Lost(_))) => return Err(Refusal::Broken),
-        Err(_) => return Err(Refusal::AnswerTimedOut),
+    let response = match link.send(request).await {
+        Ok(response) => response,
+        Err(SendError::Unsent(_) | SendError::Lost(_)) => return Err(Refusal::Broken),
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok((response, Some(link)));

@@ -4,10 +4,10 @@ use super::{Error, mount, place::Place};
 use crate::{
     api::{Bottle, BottleStatus, Proposal, ProposalStatus},
     names,
-    plan::Action,
+    plan::{Action, interrupt},
     proposal::notice::Notice,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ResourceRequirements};
 use kube::ResourceExt as _;
 use std::{collections::BTreeMap, fs::OpenOptions, io::Write as _};
 
@@ -53,9 +53,17 @@ pub fn apply(
         Action::DeleteHelper { name, uid } => place.lock()?.remove_helper(&name, &uid),
         // `honour` refuses claims and ends by the clock.
         Action::CreateClaim(_) | Action::DeleteBottle { .. } => Ok(()),
-        // `honour` refuses resources, so that there is nothing to resize.
-        Action::ResizePod { hash, .. } => change_pod(place, |pod| {
+        // Whoever runs it sees that it has changed, and changes what runs.
+        Action::ResizePod { resources, hash } => change_pod(place, |pod| {
             annotate(pod, names::ANNOTATION_RESOURCES_HASH, hash);
+            let agent = pod.spec.iter_mut().flat_map(|spec| &mut spec.containers);
+            for one in agent.filter(|one| one.name == names::container::AGENT) {
+                one.resources = Some(ResourceRequirements {
+                    requests: Some(resources.requests.clone()),
+                    limits: Some(resources.limits.clone()),
+                    claims: None,
+                });
+            }
         }),
         Action::TouchPod { value } => {
             if let Some(config_map) = place.config_map()? {
@@ -95,6 +103,18 @@ pub fn change_pod(place: &Place, change: impl FnOnce(&mut Pod)) -> Result<(), Er
         return Ok(());
     }
     locked.put_pod(pod).map(drop)
+}
+
+/// What was asked of the running pod can't be: the plan replaces it.
+pub fn refuse_resize(place: &Place) -> Result<(), Error> {
+    change_pod(place, |pod| {
+        let annotations = pod.annotations_mut();
+        if let Some(hash) = annotations.get_mut(names::ANNOTATION_RESOURCES_HASH)
+            && !hash.starts_with(&interrupt::refused(""))
+        {
+            *hash = interrupt::refused(hash);
+        }
+    })
 }
 
 fn annotate(pod: &mut Pod, name: &str, value: String) {

@@ -3,7 +3,7 @@
 use super::{
     Error, handover,
     place::Place,
-    process,
+    process::{self, Places},
     record::Record,
     runner::Attach,
     sandbox::{self, Bubblewrap, Needs, SandboxError, inside, layout},
@@ -95,9 +95,13 @@ pub(super) fn in_the_open(
     agent: &Container,
     mut instructions: Instructions,
     workspace: &Path,
+    shared: &[(PathBuf, PathBuf)],
     attach: Attach,
 ) -> Result<Begun, Error> {
     let (listeners, ports) = process::listen()?;
+    let home = (path::HOME.into(), place.path("home"));
+    let places = Places(shared.iter().cloned().chain([home]).collect());
+    places.instruct(&mut instructions);
     instructions.wall.clear();
     // Without one named, seal would fill the home from the person's own.
     instructions.image_home = Some("/etc/skel".into());
@@ -110,10 +114,8 @@ pub(super) fn in_the_open(
     command.arg("--last-word").arg(place.path("run/last-word"));
     command.current_dir(workspace);
     for variable in agent.env.iter().flatten() {
-        command.env(
-            &variable.name,
-            ports.lead(variable.value.as_deref().unwrap_or_default()),
-        );
+        let value = variable.value.as_deref().unwrap_or_default();
+        command.env(&variable.name, places.lead(&ports.lead(value)));
     }
     command.env("HOME", place.path("home"));
     command.stdin(if matches!(attach, Attach::Log | Attach::Output) {
@@ -170,6 +172,7 @@ pub(super) fn needs(place: &Place, agent: &Container, record: &Record, workspace
             Vec::new()
         },
         workspace_at: at.into(),
+        shared: Vec::new(),
     }
 }
 

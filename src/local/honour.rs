@@ -1,12 +1,17 @@
 //! CORE: what a local runtime can't do for a Bottle: each an error that names the field and the runtime.
 
-use super::record::{Record, Runtime};
+use super::{
+    record::{Record, Runtime},
+    resources::{self, Limits},
+};
 use crate::{
-    api::{Bottle, BottleSpec, Engine, PodTemplate},
+    api::{Bottle, BottleClass, BottleClassSpec, Engine, PodTemplate},
     names::container,
+    plan::scope,
 };
 use k8s_openapi::api::core::v1::Pod;
-use std::collections::BTreeMap;
+use kube::ResourceExt as _;
+use std::{collections::BTreeMap, path::Path};
 
 /// The image's name when the agent's programs are those of this machine.
 pub const HOST_IMAGE: &str = "host";
@@ -31,58 +36,79 @@ impl NotHonoured {
     }
 }
 
-/// Refuses the first field of the Bottle that `record`'s runtime can't honour.
-pub fn bottle(bottle: &Bottle, record: &Record) -> Result<(), NotHonoured> {
-    let refuse = |field: &str, hint: &str| {
-        Err(NotHonoured {
-            field: field.to_owned(),
-            runtime: record.runtime.as_str(),
-            hint: hint.to_owned(),
-        })
+/// Refuses the first field that `record`'s runtime can't honour of what the Bottle and its class say together.
+pub fn bottle(
+    bottle: &Bottle,
+    class: Option<&BottleClass>,
+    record: &Record,
+) -> Result<(), NotHonoured> {
+    let spec = scope::together(&bottle.spec, class);
+    let alone = scope::own(&bottle.spec);
+    let refuse = |field: String, hint: &str| Err(NotHonoured::new(field, record.runtime, hint));
+    let of = |own: bool| match class {
+        Some(class) if !own => format!(" of class {}", class.name_any()),
+        _ => String::new(),
     };
-    let spec = &bottle.spec;
     let agent = &spec.agent;
+    let of_image = of(alone.agent.image.is_some());
     if record.runtime == Runtime::Docker {
         if agent.image.as_deref() == Some(HOST_IMAGE) || record.host_programs {
             let hint = "a container has its image's programs, not this machine's; name an image";
-            return refuse("spec.agent.image \"host\"", hint);
+            return refuse(format!("spec.agent.image \"host\"{of_image}"), hint);
         }
         if !record.readable.is_empty() {
-            return refuse("--readable", "a container has its image's programs");
+            let hint = "a container has its image's programs";
+            return refuse("--readable".to_owned(), hint);
         }
     } else if let Some(image) = agent.image.as_deref().filter(|image| *image != HOST_IMAGE)
         && !record.host_programs
     {
         let hint = "it runs this machine's own programs; say --host-programs if those shall stand for the image";
-        return refuse(&format!("spec.agent.image {image:?}"), hint);
+        return refuse(format!("spec.agent.image {image:?}{of_image}"), hint);
     }
-    for (set, field) in fields(spec) {
+    for ((set, field), (own, _)) in fields(&spec).into_iter().zip(fields(&alone)) {
         // A container may have a terminal to which nobody is attached yet.
         let honoured = record.runtime == Runtime::Docker && field == "spec.agent.tty";
         if set && !honoured {
-            return refuse(field, "remove it, or run the Bottle in a cluster");
+            let hint = "remove it, or run the Bottle in a cluster";
+            return refuse(format!("{field}{}", of(own)), hint);
         }
+    }
+    if let Some(resources) = &agent.resources {
+        let refused = match resources::read(resources) {
+            Err(unkept) => Some((unkept.field, unkept.hint)),
+            Ok(limits) if limits != Limits::default() && record.runtime != Runtime::Docker => {
+                let hint = "it keeps nobody to limits: remove them, or use the runtime docker";
+                Some(("limits".to_owned(), hint))
+            }
+            Ok(_) => None,
+        };
+        if let Some((field, hint)) = refused {
+            let of = of(alone.agent.resources.is_some());
+            return refuse(format!("spec.agent.resources.{field}{of}"), hint);
+        }
+    }
+    if bottle.spec.ttl_after_finished.is_some() {
+        let hint = "remove it, or run the Bottle in a cluster";
+        return refuse("spec.ttlAfterFinished".to_owned(), hint);
     }
     if record.runtime == Runtime::Process {
         if agent.user.is_some() {
-            return refuse("spec.agent.user", "the agent is a process of your own user");
+            let field = format!("spec.agent.user{}", of(alone.agent.user.is_some()));
+            return refuse(field, "the agent is a process of your own user");
         }
-        let own = |path: &str| record.workspace.as_deref() == Some(std::path::Path::new(path));
-        let path = spec
-            .workspace
-            .as_ref()
-            .and_then(|one| one.mount_path.as_deref());
-        if path.is_some_and(|path| !own(path)) {
-            return refuse(
-                "spec.workspace.mountPath",
-                "nothing is mounted: directories are where they are",
-            );
+        let path = |spec: &BottleClassSpec| spec.workspace.clone().and_then(|one| one.mount_path);
+        let here = |path: &String| record.workspace.as_deref() == Some(Path::new(path));
+        if path(&spec).is_some_and(|path| !here(&path)) {
+            let field = format!("spec.workspace.mountPath{}", of(path(&alone).is_some()));
+            let hint = "nothing is mounted: directories are where they are";
+            return refuse(field, hint);
         }
     }
     Ok(())
 }
 
-fn fields(spec: &BottleSpec) -> [(bool, &'static str); 14] {
+fn fields(spec: &BottleClassSpec) -> [(bool, &'static str); 9] {
     let workspace = spec.workspace.clone().unwrap_or_default();
     let template = spec.pod_template.clone().unwrap_or_default();
     // Labels and annotations are kept on the pod object, where people look for them.
@@ -92,12 +118,8 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 14] {
         ..template
     };
     [
-        (spec.class.is_some(), "spec.class"),
-        (spec.agent.resources.is_some(), "spec.agent.resources"),
         (spec.agent.home.is_some(), "spec.agent.home"),
         (spec.agent.tty.is_some(), "spec.agent.tty"),
-        (!spec.agent.skills.is_empty(), "spec.agent.skills"),
-        (spec.egress.ca_bundle.is_some(), "spec.egress.caBundle"),
         (
             spec.egress.engine == Some(Engine::Pipelock),
             "spec.egress.engine Pipelock",
@@ -110,7 +132,6 @@ fn fields(spec: &BottleSpec) -> [(bool, &'static str); 14] {
             "spec.workspace.storageClassName",
         ),
         (workspace.git.is_some(), "spec.workspace.git"),
-        (spec.ttl_after_finished.is_some(), "spec.ttlAfterFinished"),
         (rest != PodTemplate::default(), "spec.podTemplate"),
     ]
 }
@@ -152,7 +173,48 @@ mod tests {
         let text = format!(
             "apiVersion: bot-bottle.dev/v1alpha1\nkind: Bottle\nmetadata: {{name: b}}\nspec: {spec}\n"
         );
-        bottle(&yaml::from_str(&text).unwrap(), record).map_err(|error| error.to_string())
+        bottle(&yaml::from_str(&text).unwrap(), None, record).map_err(|error| error.to_string())
+    }
+
+    fn check_with_class(spec: &str, class: &str, record: &Record) -> Result<(), String> {
+        let head = "apiVersion: bot-bottle.dev/v1alpha1\nmetadata: {name: small}\n";
+        let class = yaml::from_str(&format!("{head}kind: BottleClass\nspec: {class}\n")).unwrap();
+        let own = yaml::from_str(&format!("{head}kind: Bottle\nspec: {spec}\n")).unwrap();
+        bottle(&own, Some(&class), record).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_field_of_the_class_is_named_as_the_class_s() {
+        let record = Record::default();
+        for (class, said) in [
+            (
+                "{runtimeClassName: gvisor}",
+                "spec.runtimeClassName of class small can't",
+            ),
+            (
+                "{agent: {image: x:1}}",
+                "spec.agent.image \"x:1\" of class small can't",
+            ),
+            (
+                "{workspace: {size: 1Gi}}",
+                "spec.workspace.size of class small can't",
+            ),
+        ] {
+            let error = check_with_class("{class: small}", class, &record).unwrap_err();
+            assert!(error.starts_with(said), "{error}");
+        }
+        // The Bottle's own word wins, and is named as its own.
+        let host = "{class: small, agent: {image: host}}";
+        assert_eq!(
+            check_with_class(host, "{agent: {image: x:1}}", &record),
+            Ok(())
+        );
+        let both = check_with_class(
+            "{class: small, runtimeClassName: kata}",
+            "{runtimeClassName: gvisor}",
+            &record,
+        );
+        assert!(both.unwrap_err().starts_with("spec.runtimeClassName can't"));
     }
 
     #[test]
@@ -162,10 +224,10 @@ mod tests {
                 "{agent: {image: registry.example.com/agent:1}}",
                 "spec.agent.image",
             ),
-            ("{class: small}", "spec.class"),
+            ("{ttlAfterFinished: 1h}", "spec.ttlAfterFinished"),
             (
                 "{agent: {resources: {limits: {memory: 1Gi}}}}",
-                "spec.agent.resources",
+                "spec.agent.resources.limits",
             ),
             ("{agent: {home: /home/agent}}", "spec.agent.home"),
             (
@@ -181,10 +243,35 @@ mod tests {
                 "{error}"
             );
         }
-        assert_eq!(
-            check("{podTemplate: {labels: {a: b}}}", &Record::default()),
-            Ok(())
-        );
+        for spec in [
+            "{podTemplate: {labels: {a: b}}}",
+            "{agent: {resources: {requests: {cpu: 1, memory: 1Gi}}}}",
+        ] {
+            assert_eq!(check(spec, &Record::default()), Ok(()), "{spec}");
+        }
+    }
+
+    #[test]
+    fn containers_are_kept_to_limits_of_cpu_and_memory_and_to_no_others() {
+        let record = Record {
+            runtime: Runtime::Docker,
+            ..Record::default()
+        };
+        let limits = |text: &str| format!("{{agent: {{resources: {{limits: {{{text}}}}}}}}}");
+        assert_eq!(check(&limits("cpu: 500m, memory: 1Gi"), &record), Ok(()));
+        for (text, field) in [
+            (
+                "ephemeral-storage: 1Gi",
+                "spec.agent.resources.limits.ephemeral-storage can't",
+            ),
+            ("memory: 1gi", "spec.agent.resources.limits.memory can't"),
+        ] {
+            let error = check(&limits(text), &record).unwrap_err();
+            assert!(error.starts_with(field), "{error}");
+        }
+        let class = limits("hugepages-2Mi: 1Gi");
+        let error = check_with_class("{class: small}", &class, &record).unwrap_err();
+        assert!(error.contains("hugepages-2Mi of class small"), "{error}");
     }
 
     #[test]

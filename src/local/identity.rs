@@ -7,6 +7,8 @@ use std::{fmt, path::Path};
 /// Characters of a project's readable part, and of its hash.
 const WORDS: usize = 32;
 const DIGITS: usize = 8;
+/// Characters of the name of an object that bottles share; Kubernetes' own bound.
+const SHARED_MAX: usize = 253;
 
 /// A bottle on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,17 +21,18 @@ pub struct Key {
 
 /// A name that would lead out of its directory, or that a cluster would refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {name:?} must be lower-case letters, digits and dashes, at most {most} of them")]
+#[error("{what} {name:?} must be lower-case letters, digits and {marks}, at most {most} of them")]
 pub struct InvalidName {
     what: &'static str,
     name: String,
+    marks: &'static str,
     most: usize,
 }
 
 impl Key {
     /// Both names are checked: each becomes a directory.
     pub fn new(project: &str, name: &str) -> Result<Self, InvalidName> {
-        check("project", project, 63)?;
+        check_project(project)?;
         check("bottle", name, names::BOTTLE_NAME_MAX)?;
         Ok(Self {
             project: project.to_owned(),
@@ -44,6 +47,11 @@ impl fmt::Display for Key {
     }
 }
 
+/// Checks the name of a project alone: it becomes a directory.
+pub fn check_project(project: &str) -> Result<(), InvalidName> {
+    check("project", project, 63)
+}
+
 fn check(what: &'static str, name: &str, most: usize) -> Result<(), InvalidName> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edges = !name.starts_with('-') && !name.ends_with('-');
@@ -53,7 +61,23 @@ fn check(what: &'static str, name: &str, most: usize) -> Result<(), InvalidName>
     Err(InvalidName {
         what,
         name: name.to_owned(),
+        marks: "dashes",
         most,
+    })
+}
+
+/// Checks the name of an object that bottles share: words of a name with dots between them, as a cluster has it. It
+/// becomes a file.
+pub fn check_shared(what: &'static str, name: &str) -> Result<(), InvalidName> {
+    let word = |word: &str| check(what, word, SHARED_MAX).is_ok();
+    if name.len() <= SHARED_MAX && name.split('.').all(word) {
+        return Ok(());
+    }
+    Err(InvalidName {
+        what,
+        name: name.to_owned(),
+        marks: "dashes, and dots between them",
+        most: SHARED_MAX,
     })
 }
 
@@ -117,6 +141,27 @@ mod tests {
         for name in ["", "..", "a/b", "A", "-a", "a-", "a.b", &"x".repeat(49)] {
             assert!(Key::new("p", name).is_err(), "{name}");
             assert!(name.len() == 49 || Key::new(name, "n").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_bottles_share_may_have_dots_between_its_words() {
+        for name in ["small", "company.example.com", "a-1.b"] {
+            assert!(check_shared("class", name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            ".a",
+            "a.",
+            "a/b",
+            "A",
+            "a_b",
+            &"x".repeat(254),
+        ] {
+            assert!(check_shared("class", name).is_err(), "{name}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::{
     Error, apply,
+    class::Turn,
+    config_map,
     helpers::{self, HELPERS, Helpers},
     honour, now,
     place::Place,
@@ -13,19 +15,10 @@ pub use super::{
     end::{end, gone},
     settings::settings,
 };
-use crate::{
-    api::Bottle,
-    config_directory::watcher::Changes,
-    plan::{Observed, builds::Around, plan, seen, settings::Settings},
-    proposal::condition,
-    telemetry::chain,
-};
+use crate::{api::Bottle, config_directory::watcher::Changes, plan::seen, telemetry::chain};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use std::{
-    collections::BTreeMap, ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin,
-    time::Duration,
-};
+use std::{ffi::OsString, fs, future::Future, os::fd::OwnedFd, pin::pin, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 /// How a bottle is kept.
@@ -45,8 +38,6 @@ pub struct Options {
 
 /// First and longest pause before an agent that failed starts again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// Plans in a row that still have something to do: more would mean that they never end.
-const ROUNDS: u32 = 16;
 
 /// Keeps the bottle until `shutdown`, or until it is deleted.
 pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) -> Result<(), Error> {
@@ -55,6 +46,9 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
     let mut objects = Changes::of(&place.path(""))?;
     let mut proposals = Changes::of(&place.path("proposals"))?;
     let mut beside = Changes::of(&place.path(HELPERS))?;
+    let mut classes = Changes::of(place.state().classes().make()?)?;
+    let config_maps = place.state().config_maps(&place.key().project)?;
+    let mut config_maps = Changes::of(config_maps.make()?)?;
     let settings = settings(&place.record()?);
     let mut keeper = Keeper {
         place,
@@ -62,6 +56,7 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
         helpers: Helpers::default(),
         restart: None,
         pause: PAUSE.0,
+        turn: None,
     };
     let mut shutdown = pin!(shutdown);
     let ended = loop {
@@ -80,7 +75,8 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
             }
             other => other?,
         };
-        keeper.follow(&bottle, &options).await?;
+        // Boxed: a daemon's part of it is large.
+        Box::pin(keeper.follow(&bottle, &options)).await?;
         if options.once && keeper.over()? {
             keeper.stop().await;
             break Ok(());
@@ -95,6 +91,8 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
             () = objects.next() => {}
             () = proposals.next() => {}
             () = beside.next() => {}
+            () = classes.next() => {}
+            () = config_maps.next() => {}
             () = sleep_until(alarm) => {}
             status = ended(&mut keeper.run) => keeper.agent_ended(status).await?,
             Some(signal) = next(&mut options.signals) => if let Some(run) = &keeper.run { run.signal(signal) },
@@ -108,8 +106,9 @@ pub async fn keep(place: &Place, mut options: Options, shutdown: impl Future) ->
     ended
 }
 
-struct Keeper<'a> {
-    place: &'a Place,
+pub(super) struct Keeper<'a> {
+    pub(super) place: &'a Place,
+    pub(super) turn: Option<Turn>,
     run: Option<Run>,
     helpers: Helpers,
     restart: Option<Instant>,
@@ -117,52 +116,6 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Plans and applies until there is nothing left to do; when to look again.
-    fn reconcile(
-        &self,
-        bottle: &Bottle,
-        settings: &Settings,
-        known: &BTreeMap<String, String>,
-    ) -> Result<Option<Timestamp>, Error> {
-        let mut bottle = bottle.clone();
-        if let Err(refused) = honour::bottle(&bottle, &self.place.record()?) {
-            not_honoured(self.place, &refused.to_string())?;
-            return Ok(None);
-        }
-        for _ in 0..ROUNDS {
-            let proposals = self.place.proposals()?;
-            let (config_map, pod) = (self.place.config_map()?, self.place.pod()?);
-            let beside = self.place.helpers()?;
-            let seen = Observed {
-                class: None,
-                proposals: &proposals,
-                config_map: config_map.as_ref(),
-                pod: pod.as_ref(),
-                claim: None,
-                settings,
-                builds: Around {
-                    pods: &beside,
-                    known: Some(known),
-                },
-                turn: true,
-            };
-            let plan = plan(&bottle, seen, now());
-            if plan.actions.is_empty() {
-                return Ok(plan.recheck);
-            }
-            for action in plan.actions {
-                tracing::debug!(?action, "applying");
-                apply::apply(self.place, &bottle, &proposals, action)?;
-            }
-            match self.place.bottle()? {
-                Some(read) => bottle = read,
-                None => return Ok(None),
-            }
-        }
-        tracing::warn!(bottle = %self.place.key(), "the plan does not come to rest");
-        Ok(None)
-    }
-
     /// Has exactly the stored pod run.
     async fn follow(&mut self, bottle: &Bottle, options: &Options) -> Result<(), Error> {
         let record = self.place.record()?;
@@ -180,7 +133,9 @@ impl Keeper<'_> {
             return Ok(());
         };
         if self.run.is_some() {
-            return self.follow_image(&pod, options).await;
+            config_map::deliver(self.place, &pod)?;
+            self.follow_image(&pod, options).await?;
+            return self.follow_resources(&pod).await;
         }
         if self.restart.is_some_and(|at| at > Instant::now()) {
             return Ok(());
@@ -225,6 +180,21 @@ impl Keeper<'_> {
                 apply::change_pod(self.place, |pod| {
                     waiting(pod, "CreateContainerError", &message);
                 })
+            }
+        }
+    }
+
+    /// Has the agent kept to the pod's resources.
+    async fn follow_resources(&mut self, pod: &Pod) -> Result<(), Error> {
+        let Some(run) = &mut self.run else {
+            return Ok(());
+        };
+        match run.resize(pod).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(error, "The agent's resources can't change in place");
+                apply::refuse_resize(self.place)
             }
         }
     }
@@ -325,30 +295,4 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn not_honoured(place: &Place, message: &str) -> Result<(), Error> {
-    let locked = place.lock()?;
-    let Some(mut bottle) = place.bottle()? else {
-        return Ok(());
-    };
-    let before = bottle.clone();
-    let status = bottle.status.get_or_insert_default();
-    let now = condition::whole_seconds(now());
-    condition::set(
-        &mut status.conditions,
-        "Ready",
-        condition::FALSE,
-        "NotHonoured",
-        message,
-        now,
-    );
-    if bottle == before {
-        return Ok(());
-    }
-    locked.put_bottle(bottle)?;
-    if place.pod()?.is_some() {
-        locked.remove_pod()?;
-    }
-    Ok(())
 }

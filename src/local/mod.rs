@@ -14,6 +14,8 @@
 pub mod admit;
 pub mod apply;
 mod begin;
+pub mod class;
+pub mod config_map;
 pub mod daemon;
 pub mod docker;
 mod end;
@@ -27,10 +29,13 @@ pub mod mount;
 pub mod place;
 mod pod_status;
 pub mod process;
+mod reconcile;
 pub mod record;
+pub mod resources;
 pub mod runner;
 pub mod sandbox;
 mod settings;
+pub mod shelf;
 pub mod sidecars;
 pub mod state;
 pub mod store;
@@ -85,6 +90,9 @@ pub enum Error {
     /// A name that can't be one.
     #[error(transparent)]
     Name(#[from] identity::InvalidName),
+    /// A ConfigMap that no API server would take.
+    #[error(transparent)]
+    ConfigMap(#[from] config_map::Invalid),
     /// The runtime can't do what the Bottle says.
     #[error(transparent)]
     NotHonoured(#[from] honour::NotHonoured),

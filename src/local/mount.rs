@@ -10,11 +10,11 @@ use std::{
 };
 
 /// Makes `directory` hold exactly these files: a new version beside the old one, then the link `..data` renamed.
-pub fn swap(directory: &Path, files: &BTreeMap<String, String>) -> Result<(), Error> {
+pub fn swap<T: AsRef<[u8]>>(directory: &Path, files: &BTreeMap<String, T>) -> Result<(), Error> {
     swap_files(directory, files).map_err(Error::file("write the config into", directory))
 }
 
-fn swap_files(directory: &Path, files: &BTreeMap<String, String>) -> io::Result<()> {
+fn swap_files<T: AsRef<[u8]>>(directory: &Path, files: &BTreeMap<String, T>) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let data = directory.join("..data");
     let old = fs::read_link(&data).ok();
@@ -31,8 +31,8 @@ fn swap_files(directory: &Path, files: &BTreeMap<String, String>) -> io::Result<
     let target = directory.join(version);
     gone(fs::remove_dir_all(&target))?;
     fs::create_dir(&target)?;
-    for (name, text) in files {
-        fs::write(target.join(name), text)?;
+    for (name, content) in files {
+        fs::write(target.join(name), content)?;
         fs::set_permissions(target.join(name), Permissions::from_mode(0o644))?;
     }
     // Readable for whom it is mounted, whatever the umask; the directories above are the person's alone.
@@ -57,12 +57,12 @@ fn swap_files(directory: &Path, files: &BTreeMap<String, String>) -> io::Result<
     Ok(())
 }
 
-fn holds(directory: &Path, files: &BTreeMap<String, String>) -> bool {
+fn holds<T: AsRef<[u8]>>(directory: &Path, files: &BTreeMap<String, T>) -> bool {
     let count = fs::read_dir(directory).map_or(0, Iterator::count);
-    count == files.len()
-        && files.iter().all(|(name, text)| {
-            fs::read_to_string(directory.join(name)).ok().as_ref() == Some(text)
-        })
+    let same = |(name, content): (&String, &T)| {
+        fs::read(directory.join(name)).is_ok_and(|there| there == content.as_ref())
+    };
+    count == files.len() && files.iter().all(same)
 }
 
 fn gone(result: io::Result<()>) -> io::Result<()> {

@@ -2,7 +2,10 @@
 
 use super::{Error, sidecars::Listeners};
 use crate::{config::seal::Instructions, names};
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+};
 
 /// Said each time, on standard error.
 pub const WARNING: &str = "!!! NOTHING IS ISOLATED: the runtime `process` runs the agent as an ordinary process of your \
@@ -102,9 +105,56 @@ impl Ports {
     }
 }
 
+/// Directories that the plan mounts, and where they are, since here nothing is mounted.
+#[derive(Clone, Debug)]
+pub struct Places(pub Vec<(PathBuf, PathBuf)>);
+
+impl Places {
+    /// A path of the plan, led to where it really is; any other text as it is.
+    pub fn lead(&self, text: &str) -> String {
+        let led = self.0.iter().find_map(|(at, real)| {
+            let rest = Path::new(text).strip_prefix(at).ok()?;
+            Some(if rest.as_os_str().is_empty() {
+                real.clone()
+            } else {
+                real.join(rest)
+            })
+        });
+        led.map_or_else(|| text.to_owned(), |path| path.display().to_string())
+    }
+
+    /// What `seal` reads.
+    pub fn instruct(&self, instructions: &mut Instructions) {
+        for skill in &mut instructions.skills {
+            skill.from = self.lead(&skill.from);
+        }
+        if let Some(ours) = &mut instructions.authorities {
+            ours.extra = self.lead(&ours.extra);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mounted_path_leads_to_where_it_is_and_any_other_word_stays() {
+        let places = Places(vec![
+            ("/run/bottle/ca".into(), "/state/ca".into()),
+            ("/bottle/home".into(), "/state/home".into()),
+        ]);
+        for (text, led) in [
+            ("/run/bottle/ca/ca.crt", "/state/ca/ca.crt"),
+            ("/run/bottle/ca", "/state/ca"),
+            ("/run/bottle/cast", "/run/bottle/cast"),
+            ("/bottle/home/.bottle/x", "/state/home/.bottle/x"),
+            ("http://egress:8888", "http://egress:8888"),
+            ("", ""),
+        ] {
+            assert_eq!(places.lead(text), led);
+        }
+    }
 
     #[test]
     fn every_url_of_a_sidecar_leads_to_its_port_here() {

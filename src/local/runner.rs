@@ -3,7 +3,7 @@
 use super::{
     Error,
     begin::{Begun, in_sandbox, in_the_open, needs},
-    docker, handover,
+    config_map, docker, handover,
     place::Place,
     record::{Record, Runtime},
     sandbox::SandboxError,
@@ -97,16 +97,19 @@ impl Run {
         let uid = bottle.metadata.uid.clone().unwrap_or_default();
         let instructions = instructions(place, bottle)?;
         link_secrets(place, bottle)?;
+        config_map::deliver(place, pod)?;
+        let shared = config_map::seen_by(place, pod, agent);
         let workspace = open_workspace(place, record)?;
         let home = place.path("home");
         fs::create_dir_all(&home).map_err(Error::file("make", &home))?;
         let begun = match record.runtime {
             Runtime::Sandbox => {
-                let needs = needs(place, agent, record, &workspace);
+                let mut needs = needs(place, agent, record, &workspace);
+                needs.shared = shared;
                 in_sandbox(place, agent, instructions, &needs, attach, search).await?
             }
             Runtime::Process | Runtime::Docker => {
-                in_the_open(place, agent, instructions, &workspace, attach)?
+                in_the_open(place, agent, instructions, &workspace, &shared, attach)?
             }
         };
         let Begun {
@@ -161,6 +164,14 @@ impl Run {
                 self.terminal = running.terminal.take();
                 Ok(())
             }
+        }
+    }
+
+    /// Keeps the agent that runs to the pod's resources, where that is done.
+    pub async fn resize(&mut self, pod: &Pod) -> Result<(), Error> {
+        match &mut self.kind {
+            Kind::Process { .. } => Ok(()),
+            Kind::Docker(running) => Ok(running.resize(pod).await?),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The sidecars of one bottle, inside its keeper: the same code as in a pod, on sockets that were handed over.
 
+mod trust;
+
 use super::{Error, place::Place, record::Record, store::LocalStore};
 use crate::{
     config_directory, cred_proxy, egress,
@@ -19,6 +21,7 @@ use k8s_openapi::api::core::v1::Pod;
 use std::{
     io,
     net::TcpListener as StdListener,
+    path::PathBuf,
     sync::{Arc, mpsc::Sender},
     thread::JoinHandle,
     time::Duration,
@@ -56,6 +59,7 @@ struct Parts {
     uid: String,
     listeners: Listeners,
     stop: CancellationToken,
+    bundle: Option<PathBuf>,
 }
 
 impl Sidecars {
@@ -70,11 +74,12 @@ impl Sidecars {
         let stop = CancellationToken::new();
         let parts = Parts {
             place: place.clone(),
-            arguments: arguments(pod),
+            arguments: arguments(pod, container::SUPERVISE),
             record: record.clone(),
             uid: uid.to_owned(),
             listeners,
             stop: stop.clone(),
+            bundle: trust::bundle(place, pod),
         };
         let (started, outcome) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || run(parts, &started));
@@ -148,6 +153,7 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         uid,
         listeners,
         stop,
+        bundle,
     } = parts;
     let (config, state) = (place.path("run/config"), place.path("run/state"));
     std::fs::create_dir_all(&state).map_err(Error::file("make", &state))?;
@@ -172,26 +178,22 @@ fn serve(parts: Parts) -> Result<JoinSet<()>, Error> {
         }
     });
 
-    let setup = cred_proxy::Setup {
-        snapshots: config_directory::watch(&config)?,
-        state: state.clone(),
-        secrets: cred_proxy::Secrets::new(&place.path("run/secrets")),
-        means: cred_proxy::Means {
-            resolver: Arc::new(resolver(&record)?),
-            tls: cred_proxy::Tls::new(None).map_err(cred_proxy::Error::from)?,
-        },
+    let snapshots = config_directory::watch(&config)?;
+    let secrets = cred_proxy::Secrets::new(&place.path("run/secrets"));
+    let resolver = Arc::new(resolver(&record)?);
+    let hashes = state.clone();
+    let listener = listen(listeners.cred_proxy).map_err(started("cred-proxy"))?;
+    let setup = move |tls| cred_proxy::Setup {
+        snapshots,
+        state: hashes,
+        secrets,
+        means: cred_proxy::Means { resolver, tls },
         limits: cred_proxy::Limits {
             serving: limits(),
             ..cred_proxy::Limits::default()
         },
     };
-    let listener = listen(listeners.cred_proxy).map_err(started("cred-proxy"))?;
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        if let Err(error) = cred_proxy::run(listener, setup, stopped.cancelled_owned()).await {
-            tracing::error!(error = chain(&error), "cred-proxy ended");
-        }
-    });
+    tasks.spawn(trust::serve(listener, setup, bundle, stop.clone()));
 
     let enforcers = enforcers(&arguments);
     let refused = config_directory::watch_denials(&state)?;
@@ -256,11 +258,11 @@ pub(super) fn resolver(record: &Record) -> Result<egress::Dns, Error> {
     egress::Dns::new(&[], answers).map_err(|error| Error::Egress(egress::Error::Dns(error)))
 }
 
-/// What the plan tells the container `supervise`.
-fn arguments(pod: &Pod) -> Vec<String> {
+/// What the plan tells a container.
+fn arguments(pod: &Pod, container: &str) -> Vec<String> {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     containers
-        .filter(|one| one.name == container::SUPERVISE)
+        .filter(|one| one.name == container)
         .find_map(|one| one.args.clone())
         .unwrap_or_default()
 }

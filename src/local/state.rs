@@ -1,6 +1,11 @@
 //! The state directory: `<state>/<project>/<bottle>/`, one lock, YAML objects that a person can read.
 
-use super::{Error, identity::Key, place::Place, write};
+use super::{
+    Error,
+    identity::{self, Key},
+    place::Place,
+    write,
+};
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::OpenOptionsExt as _,
@@ -59,7 +64,7 @@ impl State {
         let mut places = Vec::new();
         let projects = match project {
             Some(project) => vec![project.to_owned()],
-            None => directories(&self.root)?,
+            None => self.projects()?,
         };
         for project in projects {
             for name in directories(&self.root.join(&project))? {
@@ -70,6 +75,14 @@ impl State {
         }
         places.sort_by(|one, other| one.key().cmp(other.key()));
         Ok(places)
+    }
+
+    /// Every project that has a directory.
+    pub fn projects(&self) -> Result<Vec<String>, Error> {
+        let mut all = directories(&self.root)?;
+        all.retain(|name| identity::check_project(name).is_ok());
+        all.sort();
+        Ok(all)
     }
 
     /// The file that holds a key of a Secret.

@@ -14,6 +14,10 @@ use crate::{
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Lines about the agent's settings, and characters in one.
+const REMARKS: usize = 20;
+const REMARK: usize = 512;
+
 /// The store of one bottle.
 #[derive(Clone, Debug)]
 pub struct LocalStore {
@@ -159,10 +163,22 @@ impl BottleStatus for LocalStore {
             if let Some(denials) = fields.get("denials") {
                 own.denials = serde_json::from_value(denials.clone()).unwrap_or_default();
             }
+            if let Some(settings) = fields.get("settings") {
+                own.settings = remarks(settings);
+            }
             locked.put_bottle(bottle).map(drop)
         })
         .await
     }
+}
+
+/// The agent's own words, within the bounds that an API server holds them to.
+fn remarks(settings: &Value) -> Vec<String> {
+    let lines: Vec<String> = serde_json::from_value(settings.clone()).unwrap_or_default();
+    let lines = lines.into_iter().take(REMARKS);
+    lines
+        .map(|line| line.chars().take(REMARK).collect())
+        .collect()
 }
 
 fn tool(tool: Tool) -> api::Tool {

@@ -412,10 +412,13 @@ fn enforce(effective: &EffectivePlan, progressed: &mut [Progress], now: Timestam
 }
 
 /// Oldest first, so that sequences are given in the order of asking; another Bottle's of the same name apart.
+///
+/// One that is being deleted is gone: somebody's finalizer must not keep open what was deleted to be closed.
 fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> {
     let mut own: Vec<&Proposal> = proposals
         .iter()
         .filter(|proposal| proposal.spec.bottle_uid == uid)
+        .filter(|proposal| proposal.metadata.deletion_timestamp.is_none())
         .collect();
     own.sort_by_key(|proposal| {
         (
@@ -427,7 +430,7 @@ fn own_proposals<'a>(proposals: &'a [Proposal], uid: &str) -> Vec<&'a Proposal> 
     own
 }
 
-/// The object, when it is this very Bottle's.
+/// The object, when it is this very Bottle's: the chart's policy lets the operator alone say that a Bottle controls it.
 fn owned<'a, K: kube::Resource>(bottle: &Bottle, object: Option<&'a K>) -> Option<&'a K> {
     let uid = bottle.metadata.uid.as_deref()?;
     object.filter(|object| {
@@ -436,7 +439,7 @@ fn owned<'a, K: kube::Resource>(bottle: &Bottle, object: Option<&'a K>) -> Optio
             .owner_references
             .iter()
             .flatten()
-            .any(|owner| owner.uid == uid)
+            .any(|owner| owner.uid == uid && owner.controller == Some(true))
     })
 }
 

@@ -70,6 +70,12 @@ pub struct Spec {
     pub pod_template: Option<PodTemplate>,
 }
 
+/// What a Bottle and its class say together, the settings of the agent's program apart.
+pub fn together(bottle: &BottleSpec, class: Option<&BottleClass>) -> BottleClassSpec {
+    let class = class.map(|class| class.spec.clone()).unwrap_or_default();
+    overlay(class, own(bottle))
+}
+
 /// How long the bottle's proposals live; a class that is not there adds nothing.
 pub fn lifetimes(
     bottle: &Bottle,

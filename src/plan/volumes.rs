@@ -109,6 +109,8 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
         name: skill_volume(index),
         config_map: Some(ConfigMapVolumeSource {
             name: skill.config_map.clone(),
+            // A missing one is what `seal` says of the skill, and not a pod that hangs.
+            optional: Some(true),
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()
@@ -162,8 +164,15 @@ pub fn skill_mounts(spec: &Spec) -> impl Iterator<Item = VolumeMount> {
     })
 }
 
+const SKILL: &str = "skill-";
+
 fn skill_volume(index: usize) -> String {
-    format!("skill-{index}")
+    format!("{SKILL}{index}")
+}
+
+/// Whether the volume is a ConfigMap that a person made.
+pub fn is_a_persons(volume: &str) -> bool {
+    volume == CA || volume.starts_with(SKILL)
 }
 
 /// A mount of `volume` at `path`.

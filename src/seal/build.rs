@@ -43,7 +43,7 @@ pub(super) fn guard() -> Result<(), Box<dyn Error>> {
         port: port::EGRESS,
     };
     sidecars::wait(&[egress], PATIENCE)?;
-    filter::apply()?;
+    filter::apply(filter::Tenant::Build)?;
     let mut wall = vec![NOWHERE.to_owned()];
     wall.extend(api_server());
     wall::check(&wall)?;

@@ -3,6 +3,9 @@
 //! The lock is made of IP rules. AF_VSOCK leads to a virtual machine's host past all of them, and `io_uring` makes
 //! sockets without the calls that are filtered here, so neither may be there, whatever the runtime's profile says.
 //!
+//! An agent makes no user namespace either: inside one it would be root, and much of the kernel that only root reaches
+//! would be within its reach. Most runtimes' profiles refuse that, and not all.
+//!
 //! # Guarantees
 //!
 //! - It holds for every program that is started after [`apply`] returns, for ever: the kernel has no way back.
@@ -11,9 +14,9 @@
 
 use nix::errno::Errno;
 use nix::libc::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MPTCP,
-    IPPROTO_TCP, IPPROTO_UDP, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup,
-    SYS_socket, SYS_socketpair,
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, CLONE_NEWUSER, IPPROTO_ICMP, IPPROTO_ICMPV6,
+    IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, SYS_clone, SYS_clone3, SYS_io_uring_enter,
+    SYS_io_uring_register, SYS_io_uring_setup, SYS_socket, SYS_socketpair, SYS_unshare,
 };
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use seccompiler::{
@@ -41,10 +44,19 @@ pub enum FilterError {
     Idle(&'static str),
 }
 
+/// Who lives under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenant {
+    /// An agent and all that it starts.
+    Agent,
+    /// A build: buildah itself makes a user namespace, and the lock of its pod reckons with that.
+    Build,
+}
+
 /// Filters this program and all that it starts.
-pub fn apply() -> Result<(), FilterError> {
+pub fn apply(tenant: Tenant) -> Result<(), FilterError> {
     let arch = TargetArch::try_from(ARCH).map_err(FilterError::Build)?;
-    for program in programs(arch).map_err(FilterError::Build)? {
+    for program in programs(tenant, arch).map_err(FilterError::Build)? {
         seccompiler::apply_filter_all_threads(&program).map_err(FilterError::Apply)?;
     }
     works()
@@ -67,21 +79,32 @@ fn works() -> Result<(), FilterError> {
     }
 }
 
-/// Two programs, because each answers with one error: what programs take as "this kernel doesn't have it".
-fn programs(arch: TargetArch) -> Result<[BpfProgram; 2], BackendError> {
+/// Several programs, because each answers with one error: what programs take as "this kernel doesn't have it", and for
+/// namespaces as "not for you".
+fn programs(tenant: Tenant, arch: TargetArch) -> Result<Vec<BpfProgram>, BackendError> {
     let sockets = [
         (SYS_socket, socket_rules()?),
         (SYS_socketpair, vec![rule(vec![differs(FAMILY, AF_UNIX)?])?]),
     ];
-    let rings = [
+    let mut missing = vec![
         (SYS_io_uring_setup, vec![]),
         (SYS_io_uring_enter, vec![]),
         (SYS_io_uring_register, vec![]),
     ];
-    Ok([
-        program(&sockets, Errno::EAFNOSUPPORT, arch)?,
-        program(&rings, Errno::ENOSYS, arch)?,
-    ])
+    let mut programs = vec![program(&sockets, Errno::EAFNOSUPPORT, arch)?];
+    if tenant == Tenant::Agent {
+        let makes = rule(vec![condition(
+            FLAGS,
+            SeccompCmpOp::MaskedEq(unsigned(CLONE_NEWUSER)),
+            unsigned(CLONE_NEWUSER),
+        )?])?;
+        let namespaces = [(SYS_clone, vec![makes.clone()]), (SYS_unshare, vec![makes])];
+        programs.push(program(&namespaces, Errno::EPERM, arch)?);
+        // Its flags lie in memory, where no filter sees them. C libraries take `clone` where this one is missing.
+        missing.push((SYS_clone3, vec![]));
+    }
+    programs.push(program(&missing, Errno::ENOSYS, arch)?);
+    Ok(programs)
 }
 
 /// The calls of another instruction set end the process: [`seccompiler`] compares it first.
@@ -117,6 +140,8 @@ fn numbers(call: i64) -> Vec<i64> {
     vec![call]
 }
 
+/// The argument of `clone` and `unshare`.
+const FLAGS: u8 = 0;
 /// Arguments of `socket`.
 const FAMILY: u8 = 0;
 const TYPE: u8 = 1;

@@ -26,10 +26,13 @@ pub fn place(skills: &[Skill], home: &Home) -> Vec<Remark> {
     let mut placed = BTreeSet::new();
     let mut said = Vec::new();
     for skill in skills {
-        if let Err(error) = one(skill, home, &mut placed) {
-            let text = format!("the skill {} was not placed: {error}", skill.to);
-            said.push(Remark::new(Word::SkillNotPlaced, text));
-        }
+        let error = match one(skill, home, &mut placed) {
+            Ok(files) if files > 0 => continue,
+            Ok(_) => "its ConfigMap is missing or empty".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let text = format!("the skill {} was not placed: {error}", skill.to);
+        said.push(Remark::new(Word::SkillNotPlaced, text));
     }
     for gone in before.difference(&placed) {
         let path = Path::new(gone);
@@ -46,7 +49,9 @@ pub fn place(skills: &[Skill], home: &Home) -> Vec<Remark> {
     said
 }
 
-fn one(skill: &Skill, home: &Home, placed: &mut BTreeSet<String>) -> io::Result<()> {
+/// Copies one; how many files it has.
+fn one(skill: &Skill, home: &Home, placed: &mut BTreeSet<String>) -> io::Result<usize> {
+    let mut files = 0;
     for entry in fs::read_dir(&skill.from)? {
         let name = entry?.file_name();
         let Some(name) = name.to_str().filter(|name| !name.starts_with("..")) else {
@@ -65,6 +70,7 @@ fn one(skill: &Skill, home: &Home, placed: &mut BTreeSet<String>) -> io::Result<
             _ => write(&path, &content, 0o644)?,
         }
         placed.insert(below);
+        files += 1;
     }
-    Ok(())
+    Ok(files)
 }

@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> u8 {
 fn start(options: &Options) -> Result<u8, Box<dyn Error>> {
     let unstarted = Unstarted::new()?;
     // Before any program of the image runs, not only the agent: an agent may have put its own in such a place.
-    filter::apply()?;
+    filter::apply(filter::Tenant::Agent)?;
     let instructions = instructions(&options.instructions)?;
     wall::check(&instructions.wall)?;
     sidecars::wait(&instructions.sidecars, options.patience)?;

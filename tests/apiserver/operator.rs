@@ -2,12 +2,9 @@
 
 use crate::support::{
     cluster::Space,
-    rest::{
-        Requests, accepted, forbidden,
-        path::{CONFIG_MAPS, ROLE_BINDINGS, SECRETS},
-    },
+    rest::{Requests, accepted, forbidden, path::SECRETS},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 async fn may(
     operator: &Requests,
@@ -171,40 +168,4 @@ async fn the_operator_has_nothing_that_opens_more() {
         }
     }
     forbidden("read a Secret", operator.get(SECRETS, "any").await);
-}
-
-#[tokio::test]
-async fn the_operator_gives_the_sidecars_role_and_no_other() {
-    let space = Space::new().await;
-    let operator = space.operator().await.requests;
-    let binding = |name: &str, role: &str| -> Value {
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-            "subjects": [{"kind": "ServiceAccount", "name": "bottle-supervise", "namespace": space.namespace}],
-        })
-    };
-    accepted(
-        "the sidecars'",
-        operator
-            .create(
-                ROLE_BINDINGS,
-                &binding("a", "bottle-operator-supervise.bot-bottle-system"),
-            )
-            .await,
-    );
-    for role in ["cluster-admin", "admin", "edit", "view"] {
-        let answer = operator.create(ROLE_BINDINGS, &binding(role, role)).await;
-        crate::support::rest::refused(
-            role,
-            answer,
-            "is attempting to grant RBAC permissions not currently held",
-        );
-    }
-    forbidden(
-        "delete a ConfigMap",
-        operator.delete(CONFIG_MAPS, "kube-root-ca.crt").await,
-    );
 }

@@ -168,6 +168,34 @@ fn a_uid_without_a_line_in_passwd_is_reported_and_skills_and_certificates_arrive
 }
 
 #[test]
+fn a_missing_skill_is_named_and_comes_with_the_agents_next_start() {
+    let namespace = Namespace::new();
+    self::bottle(
+        &namespace,
+        "    kind: claude\n    skills: [{name: flying, configMap: fly}]",
+    );
+    let bottle = Bottle {
+        namespace: &namespace,
+        name: "demo".to_owned(),
+    };
+    bottle.ready();
+    intact(&namespace, "False", "SkillNotPlaced");
+    let sentence = "flying was not placed: its ConfigMap is missing or empty";
+    described(&namespace, &[sentence]);
+    let skill = ["create", "configmap", "fly", "--from-literal=SKILL.md=how"];
+    namespace.kubectl(skill).good();
+    // The kubelet looks for what was not there once in a minute or two.
+    eventually("it is mounted", PATIENCE * 5, || {
+        let said = bottle.shell("cat /run/bottle/skills/flying/SKILL.md").all();
+        if said == "how" { Ok(()) } else { Err(said) }
+    });
+    restart(&bottle, "true");
+    intact(&namespace, "True", "Intact");
+    let placed = bottle.shell("cat ~/.claude/skills/flying/SKILL.md").good();
+    assert_eq!(placed, "how");
+}
+
+#[test]
 fn a_missing_secret_of_a_server_is_named_and_once_it_is_there_the_agent_starts() {
     let namespace = Namespace::new();
     self::bottle(

@@ -13,10 +13,14 @@ pub struct Cluster {
 
 impl Cluster {
     fn with(more: &str) -> Self {
+        Self::from(&manifest(more))
+    }
+
+    fn from(text: &str) -> Self {
         let cluster = Self {
             namespace: Namespace::new(),
         };
-        cluster.apply(more);
+        cluster.apply(text);
         let ready = within(PATIENCE, || {
             let said = cluster.try_verb(&["exec", "blue", "--", "cat", "/proc/1/comm"]);
             let there = cluster.try_verb(&["get", "blue"]);
@@ -34,9 +38,9 @@ impl Cluster {
             .any(|name| name == "bash")
     }
 
-    fn apply(&self, more: &str) -> String {
+    fn apply(&self, text: &str) -> String {
         let file = std::env::temp_dir().join(format!("{}.yaml", self.namespace.name));
-        std::fs::write(&file, manifest(more)).unwrap();
+        std::fs::write(&file, text).unwrap();
         let said = self.verb(&["apply", "-f", file.to_str().unwrap()]);
         std::fs::remove_file(file).unwrap();
         said
@@ -119,16 +123,90 @@ fn no_way_out_is_open() {
 
 #[test]
 fn config_settings_and_answers_are_those_of_every_place() {
-    let cluster = Cluster::with(same::SPEC);
+    let cluster = Cluster::from(&same::file());
     let text = cluster.namespace.field("configmap/blue-bottle", ".data");
     let data: serde_json::Value = serde_json::from_str(&text).unwrap();
     same::compare(&cluster, data.as_object().unwrap());
+    assert!(
+        cluster
+            .apply(&same::file())
+            .contains("configmap/fly unchanged")
+    );
+    let table = cluster.verb(&["get", "bottleclasses"]);
+    assert!(table.contains(same::CLASS), "{table}");
+    let names = cluster.verb(&["get", "cm", "-o", "name"]);
+    assert!(names.contains("configmap/company\n"), "{names}");
+    for words in [["bottleclass", same::CLASS], ["configmap", "fly"]] {
+        assert!(
+            cluster
+                .verb(&["describe", words[0], words[1]])
+                .contains(words[1])
+        );
+        cluster.verb(&["delete", words[0], words[1]]);
+        let missing = cluster.try_verb(&["get", words[0], words[1]]);
+        assert_eq!(missing.status.code(), Some(3), "{missing:?}");
+    }
+}
+
+#[test]
+fn doctor_says_what_a_person_may_do() {
+    let cluster = Cluster {
+        namespace: Namespace::new(),
+    };
+    let said = |kubeconfig: Option<&std::path::Path>| {
+        let mut command = cluster.command(&["doctor"]);
+        command.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains(" cluster "));
+        line.unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    let admin = said(None);
+    assert!(
+        admin.starts_with("ok") && admin.ends_with("you may decide; you may make bottles"),
+        "{admin}"
+    );
+    // As somebody who may look.
+    let namespace = &cluster.namespace.name;
+    for words in [
+        &[
+            "create",
+            "role",
+            "look",
+            "--verb=list",
+            "--resource=proposals.bot-bottle.dev",
+        ][..],
+        &[
+            "create",
+            "rolebinding",
+            "look",
+            "--role=look",
+            "--user=vera",
+        ],
+    ] {
+        cluster.namespace.kubectl(words.iter().copied()).good();
+    }
+    let text = std::fs::read_to_string(std::env::var_os("KUBECONFIG").unwrap()).unwrap();
+    let mut config: serde_json::Value = bot_bottle::yaml::from_str(&text).unwrap();
+    config["users"][0]["user"]["as"] = "vera".into();
+    let file = std::env::temp_dir().join(format!("{namespace}.kubeconfig"));
+    std::fs::write(&file, config.to_string()).unwrap();
+    let vera = said(Some(&file));
+    std::fs::remove_file(file).unwrap();
+    let expected = [
+        format!("proposals of namespace {namespace} can be read"),
+        "you may not decide (patch proposals".to_owned(),
+        "you may not make bottles (create bottles".to_owned(),
+    ];
+    for part in expected {
+        assert!(vera.starts_with("ok") && vera.contains(&part), "{vera}");
+    }
 }
 
 #[test]
 fn each_verb_does_on_a_cluster_what_it_says() {
     let cluster = Cluster::new();
-    assert!(cluster.apply("").contains("blue unchanged"));
+    assert!(cluster.apply(&manifest("")).contains("blue unchanged"));
     assert!(cluster.verb(&["get"]).contains("blue"));
     assert_eq!(
         cluster.verb(&["get", "-o", "name"]),

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Makes the calls that its arguments name, and prints for each `ok` or the name of the error.
 pub const CALLS: &str = r"
-import ctypes, errno, socket, sys
+import ctypes, errno, os, socket, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 ring = ctypes.create_string_buffer(256)
@@ -23,7 +23,41 @@ named = {
     'wide_vsock': (41, 40 | 1 << 32, 1, 0),
     'wide_netlink': (41, 16, 3, 15 | 1 << 32),
 }
+USER, CHILD = 0x10000000, 17
+wanted = ctypes.create_string_buffer(struct.pack('8Q', USER, 0, 0, 0, CHILD, 0, 0, 0))
+# Those that make a process, which ends at once.
+forks = {
+    'fork': (56, CHILD, 0, 0, 0, 0),
+    'clone_user': (56, USER | CHILD, 0, 0, 0, 0),
+    'clone_user_and_net': (56, USER | 0x40000000 | CHILD, 0, 0, 0, 0),
+    'wide_clone_user': (56, USER | CHILD | 1 << 40, 0, 0, 0, 0),
+    'x32_clone_user': (56 | 0x40000000, USER | CHILD, 0, 0, 0, 0),
+    'clone3_user': (435, ctypes.addressof(wanted), 64),
+}
+# Those that change the process itself, so each has one of its own.
+changes = {
+    'unshare_user': (272, USER),
+    'unshare_user_and_net': (272, USER | 0x40000000),
+    'wide_unshare_user': (272, USER | 1 << 40),
+    'x32_unshare_user': (272 | 0x40000000, USER),
+    'unshare_files': (272, 0x400),
+}
+def made(words):
+    result = libc.syscall(*[ctypes.c_long(x) for x in words])
+    return result, errno.errorcode[ctypes.get_errno()] if result < 0 else 'ok'
 def call(what):
+    if what in forks:
+        child, said = made(forks[what])
+        if child == 0: os._exit(0)
+        if child > 0: os.waitpid(child, 0)
+        return said
+    if what in changes:
+        out, into = os.pipe()
+        if (child := os.fork()) == 0:
+            os.write(into, made(changes[what])[1].encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        return os.read(out, 64).decode()
     if what in named:
         result = libc.syscall(*[ctypes.c_long(x) for x in named[what]])
         return 'ok' if result >= 0 else errno.errorcode[ctypes.get_errno()]
@@ -159,6 +193,42 @@ fn what_programs_need_stays() {
     }
 }
 
+/// A user namespace of its own would make an agent root over much of the kernel. Its C library must not notice: threads
+/// and processes are made by the calls that are left.
+#[test]
+fn user_namespaces_are_refused_and_processes_stay() {
+    // What the kernel says to a bit that it doesn't know differs, so those have no control.
+    let refused = [
+        ("clone_user", "EPERM"),
+        ("clone_user_and_net", "EPERM"),
+        ("clone3_user", "ENOSYS"),
+        ("unshare_user", "EPERM"),
+        ("unshare_user_and_net", "EPERM"),
+    ];
+    let anyhow = [
+        ("wide_clone_user", "EPERM"),
+        ("wide_unshare_user", "EPERM"),
+        ("x32_clone_user", "EPERM"),
+        ("x32_unshare_user", "EPERM"),
+    ];
+    let kept = ["fork", "unshare_files"];
+    let bottle = Sealed::new();
+    let rows = || refused.iter().chain(&anyhow);
+    let calls: Vec<&str> = rows().map(|(call, _)| *call).chain(kept).collect();
+    let outcomes = outcomes(&bottle, &calls);
+    for (call, expected) in rows() {
+        assert_eq!(outcome(&outcomes.sealed, call), *expected, "{call}");
+    }
+    for call in kept {
+        assert_eq!(outcome(&outcomes.sealed, call), "ok", "{call}");
+    }
+    for (call, _) in &refused {
+        // Where the machine lets nobody else have one, root shows that the call is a right one.
+        let controls = [&outcomes.agent, &outcomes.root].map(|text| outcome(text, call));
+        assert!(controls.contains(&"ok"), "control: {call}: {controls:?}");
+    }
+}
+
 /// A filter of its own, which answers every further `seccomp` call with "no such call", as an old kernel does; then
 /// the rest of the arguments as a program.
 const OLD_KERNEL: &str = r"
@@ -216,9 +286,10 @@ fn ordinary_programs_work_under_the_filter() {
         const s = net.createServer(c => c.end('node ok')).listen(0, '127.0.0.1', () => \
         net.connect(s.address().port, '127.0.0.1').on('data', d => { console.log(String(d), \
         Object.keys(os.networkInterfaces()).length > 0); s.close(); })); \
-        require('child_process').execSync('true'); require('fs').promises.readFile('/etc/passwd');";
+        new (require('worker_threads').Worker)('1', {eval: true}); require('child_process').execSync('true'); require('fs').promises.readFile('/etc/passwd');";
     let programs = [
-        (PYTHON, vec!["-c".to_owned(), "import asyncio, socket, multiprocessing as m; m.Pipe(); asyncio.run(asyncio.sleep(0)); print('python', len(socket.if_nameindex()) > 0)".to_owned()], "python True"),
+        (PYTHON, vec!["-c".to_owned(), "import asyncio, socket, subprocess, threading, multiprocessing as m; m.Pipe(); asyncio.run(asyncio.sleep(0)); \
+             t = threading.Thread(target=subprocess.run, args=(['true'],)); t.start(); t.join(); print('python', len(socket.if_nameindex()) > 0)".to_owned()], "python True"),
         ("/usr/bin/node", vec!["-e".to_owned(), node.to_owned()], "node ok true"),
         ("/usr/bin/git", vec!["-c".to_owned(), "init.defaultBranch=main".to_owned(), "init".to_owned(), "repository".to_owned()], "Initialized empty Git repository"),
         ("/usr/local/go/bin/go", vec!["run".to_owned(), "main.go".to_owned()], "go ok\ntrue"),

@@ -31,7 +31,7 @@ fn a_field_that_the_runtime_can_not_honour_is_refused_by_name() {
     let world = World::new();
     for (more, field) in [
         ("  runtimeClassName: gvisor\n", "spec.runtimeClassName"),
-        ("  class: small\n", "spec.class"),
+        ("  ttlAfterFinished: 1h\n", "spec.ttlAfterFinished"),
         ("  allowlists: [x]\n", "spec.allowlists"),
     ] {
         let output = world.try_apply(more, &[]);

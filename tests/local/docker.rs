@@ -1,8 +1,12 @@
 //! The runtime docker, on a real daemon: the shared scenarios, what an agent tries, and what dies in the midst of it.
 
 mod builds;
+mod pull;
+mod resources;
 
+use crate::kill::{daemon, power_cuts, start_daemon};
 use crate::scenarios::{self, FIRST, OPEN, Place as _, attempts, same};
+use crate::shared;
 use crate::world::{Docker, PATIENCE, Runtime, World, gateway, text, within};
 use nix::sys::signal::{SIGKILL, kill};
 use nix::unistd::Pid;
@@ -25,10 +29,9 @@ fn is_podman() -> bool {
     std::env::var_os("BOT_BOTTLE_ENGINE").is_some_and(|engine| engine == "podman")
 }
 
-/// Rows that say something of Docker alone: Podman has no resolver at that address; and its own seccomp profile lets a
-/// program make user namespaces, a limit that docs/local.md names.
+/// Rows that say something of Docker alone: Podman has no resolver at that address.
 fn is_otherwise_with_podman(row: &str) -> bool {
-    is_podman() && (row.starts_with("Docker's resolver") || row == "a user namespace")
+    is_podman() && row.starts_with("Docker's resolver")
 }
 
 /// A container of this world's bottle.
@@ -71,7 +74,7 @@ fn a_route_is_there_as_long_as_its_grant() {
 
 #[test]
 fn config_settings_and_answers_are_those_of_every_place() {
-    let world = World::running_in(Runtime::Docker, same::SPEC);
+    let world = World::running_from(Runtime::Docker, &same::file());
     same::compare(&world, &world.config_map());
 }
 
@@ -329,27 +332,24 @@ fn a_daemon_that_is_killed_takes_nothing_with_it_but_the_agents_run() {
 
 /// SIGKILL, and the same script that started it.
 fn restart_daemon() {
-    let host = std::env::var_os("DOCKER_HOST")
-        .unwrap()
-        .into_string()
-        .unwrap();
-    let socket = std::path::Path::new(host.strip_prefix("unix://").unwrap());
-    let state = socket.parent().unwrap();
-    let pid = fs::read_to_string(state.join("dockerd.pid")).unwrap();
+    let pid = fs::read_to_string(daemon().join("dockerd.pid")).unwrap();
     let pid = pid.split_whitespace().next().unwrap().parse().unwrap();
     kill(Pid::from_raw(pid), SIGKILL).unwrap();
-    let name = state
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .trim_start_matches("docker-");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docker/up");
-    let output = Command::new(script)
-        .args(["--name", name, "--no-images"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output));
+    start_daemon();
+}
+
+#[test]
+fn after_five_power_cuts_everything_is_consistent() {
+    power_cuts(Runtime::Docker, 5, 11);
+}
+
+/// In ten bottles: one may not ask more than thirty questions an hour.
+#[test]
+#[ignore = "tier long: half an hour and more"]
+fn after_two_hundred_power_cuts_everything_is_consistent() {
+    for seed in 0..10 {
+        power_cuts(Runtime::Docker, 20, seed);
+    }
 }
 
 #[test]
@@ -418,6 +418,16 @@ fn a_secret_that_is_rotated_reaches_the_proxy_and_never_the_agent() {
     assert!(told("Bearer second-value").is_some());
     let seen = world.inside("grep -rl -e first-value -e second-value / --include=* -s --exclude-dir=proc --exclude-dir=sys; env");
     assert!(!seen.contains("value"), "{seen}");
+}
+
+#[test]
+fn a_missing_skill_is_named_and_comes_with_the_agent_s_next_start() {
+    shared::a_missing_skill_is_named_and_comes_with_the_agents_next_start(Runtime::Docker);
+}
+
+#[test]
+fn certificates_are_waited_for_and_trusted_in_containers() {
+    shared::certificates_are_waited_for_and_trusted(Runtime::Docker);
 }
 
 #[test]

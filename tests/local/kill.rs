@@ -1,9 +1,11 @@
 //! SIGKILL of everything at random moments: what was written stays, nothing is applied twice, a question has its answer.
 
 use crate::scenarios::question;
-use crate::world::{PATIENCE, Place as _, World, processes, within};
+use crate::world::{PATIENCE, Place as _, Runtime, World, processes, text, within};
 use nix::sys::signal::{SIGKILL, kill};
 use nix::unistd::Pid;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// A sequence that looks random and is the same each time.
@@ -19,12 +21,26 @@ impl Dice {
     }
 }
 
-/// What is inside a sandbox ends with its first process, but a moment later, and names no directory of ours: in that
-/// moment it would take the next job away and never answer it. So each one is known before, and waited for.
-fn kill_everything(world: &World) {
+/// What was there when the power went: of the bottle, and with the runtime docker the daemon, its containerd and shims,
+/// and all that runs in containers. Then the daemon is started again.
+fn cut(world: &World) {
+    let mut roots = vec![world.state()];
+    if world.runtime == Runtime::Docker {
+        roots.push(daemon().join(""));
+    }
+    kill_everything(&roots);
+    if world.runtime == Runtime::Docker {
+        start_daemon();
+    }
+}
+
+/// What is inside a sandbox or a container ends with its first process, but a moment later, and names no directory of
+/// ours: in that moment it would take the next job away and never answer it. So each one is known before, and waited for.
+fn kill_everything(roots: &[PathBuf]) {
+    let named = || roots.iter().flat_map(|root| processes(root, ""));
     let mut all = Vec::new();
     for _ in 0..3 {
-        let found = with_children(processes(&world.state(), ""));
+        let found = with_children(named().collect());
         for pid in &found {
             let _ = kill(Pid::from_raw(*pid), SIGKILL);
         }
@@ -33,9 +49,29 @@ fn kill_everything(world: &World) {
     let gone = within(PATIENCE, || {
         // One that has ended and was not asked for its code yet has no program any more.
         let runs = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
-        (processes(&world.state(), "").is_empty() && !all.iter().any(runs)).then_some(())
+        (!named().any(|pid| runs(&pid)) && !all.iter().any(runs)).then_some(())
     });
     assert!(gone.is_some(), "something survives SIGKILL");
+}
+
+/// The state directory of the daemon that tests/run started.
+pub fn daemon() -> PathBuf {
+    let host = std::env::var_os("DOCKER_HOST").unwrap();
+    let socket = host.into_string().unwrap();
+    let socket = Path::new(socket.strip_prefix("unix://").unwrap()).to_owned();
+    socket.parent().unwrap().to_owned()
+}
+
+/// The same script that started it.
+pub fn start_daemon() {
+    let state = daemon();
+    let name = state.file_name().unwrap().to_str().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/docker/up");
+    let output = Command::new(script)
+        .args(["--name", name.trim_start_matches("docker-"), "--no-images"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
 }
 
 fn with_children(mut pids: Vec<i32>) -> Vec<i32> {
@@ -56,8 +92,24 @@ fn with_children(mut pids: Vec<i32>) -> Vec<i32> {
     pids
 }
 
-fn power_cuts(times: u64, seed: u64) {
-    let world = World::running();
+/// A class of the bottle, whose change restarts the agent: it says which round wrote it.
+fn class(world: &World, round: &str) -> Command {
+    let file = world.place.path().join(format!("class-{round}.yaml"));
+    let spec = format!("{{agent: {{env: {{ROUND: {round:?}}}}}}}");
+    let head = "apiVersion: bot-bottle.dev/v1alpha1\nkind: BottleClass\nmetadata: {name: small}\n";
+    std::fs::write(&file, format!("{head}spec: {spec}\n")).unwrap();
+    let mut command = world.command(&["apply", "-f", file.to_str().unwrap()]);
+    command.stdout(std::process::Stdio::null());
+    command
+}
+
+const OF_THE_CLASS: &str = "  class: small\n";
+
+pub fn power_cuts(runtime: Runtime, times: u64, seed: u64) {
+    let world = World::of(runtime);
+    assert!(class(&world, "first").status().unwrap().success());
+    world.apply(OF_THE_CLASS);
+    assert!(world.inside("true").contains("exit 0"));
     let mut dice = Dice(seed);
     for round in 0..times {
         let why = format!("round {round}");
@@ -81,10 +133,18 @@ fn power_cuts(times: u64, seed: u64) {
             let _ = world.command(&[verb, &name]).output().unwrap();
             std::thread::sleep(Duration::from_millis(dice.roll(60)));
         }
-        kill_everything(&world);
+        // Some have hardly begun to write then.
+        let editing = class(&world, &round.to_string()).spawn();
+        std::thread::sleep(Duration::from_millis(dice.roll(40)));
+        cut(&world);
+        let _ = editing.unwrap().wait();
         drop(call);
         check(&world);
-        world.apply("");
+        world.apply(OF_THE_CLASS);
+        let of_class = class_round(&world);
+        assert!(of_class == "first" || of_class.parse::<u64>().unwrap() <= round);
+        let told = world.inside("echo $ROUND");
+        assert_eq!(told.lines().next(), Some(&*of_class), "{why}");
         // Asked again, as an agent does whose call was lost.
         let call = world.job(&question(
             "pipelock-block",
@@ -115,6 +175,16 @@ fn power_cuts(times: u64, seed: u64) {
     }
     let proposals = objects(&world);
     assert_eq!(proposals.len() as u64, times);
+}
+
+/// Which round wrote the class that stands.
+fn class_round(world: &World) -> String {
+    let text = world.verb(&["get", "bottleclass", "small", "-o", "json"]);
+    let class: serde_json::Value = serde_json::from_str(&text).unwrap();
+    class["spec"]["agent"]["env"]["ROUND"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn objects(world: &World) -> Vec<serde_json::Value> {
@@ -156,7 +226,7 @@ fn check(world: &World) {
 
 #[test]
 fn after_ten_power_cuts_everything_is_consistent() {
-    power_cuts(10, 7);
+    power_cuts(Runtime::Sandbox, 10, 7);
 }
 
 /// In ten bottles: one may not ask more than thirty questions an hour.
@@ -164,7 +234,7 @@ fn after_ten_power_cuts_everything_is_consistent() {
 #[ignore = "tier long: a quarter of an hour"]
 fn after_two_hundred_power_cuts_everything_is_consistent() {
     for seed in 0..10 {
-        power_cuts(20, seed);
+        power_cuts(Runtime::Sandbox, 20, seed);
     }
 }
 

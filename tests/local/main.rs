@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod agents;
+mod class;
 mod cli;
 mod docker;
 mod escape;
 mod kill;
+mod person;
 mod run;
 mod sandbox;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
+mod shared;
 mod web;
 mod world;

@@ -44,6 +44,6 @@ fn no_way_out_is_open() {
 
 #[test]
 fn config_settings_and_answers_are_those_of_every_place() {
-    let world = World::running_in(Runtime::Sandbox, same::SPEC);
+    let world = World::running_from(Runtime::Sandbox, &same::file());
     same::compare(&world, &world.config_map());
 }

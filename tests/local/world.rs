@@ -25,7 +25,7 @@ pub struct World {
     pub web: SocketAddr,
     /// What the names of its containers begin with.
     pub containers: OnceLock<String>,
-    runtime: Runtime,
+    pub runtime: Runtime,
     jobs: AtomicU32,
 }
 
@@ -39,10 +39,7 @@ impl World {
     pub fn of(runtime: Runtime) -> Self {
         let world = Self {
             place: tempfile::tempdir().unwrap(),
-            web: web::start(match runtime {
-                Runtime::Sandbox => Ipv4Addr::LOCALHOST,
-                Runtime::Docker => gateway(),
-            }),
+            web: web::start(address(runtime)),
             containers: OnceLock::new(),
             runtime,
             jobs: AtomicU32::new(0),
@@ -62,8 +59,13 @@ impl World {
 
     /// The same in this runtime, with more in the spec.
     pub fn running_in(runtime: Runtime, more: &str) -> Self {
+        Self::running_from(runtime, &manifest(more))
+    }
+
+    /// The same from this file.
+    pub fn running_from(runtime: Runtime, text: &str) -> Self {
         let world = Self::of(runtime);
-        world.apply(more);
+        world.apply_file(text);
         assert!(world.inside("true").contains("exit 0"));
         world
     }
@@ -74,6 +76,11 @@ impl World {
             Runtime::Sandbox => self.bottle().join("workspace"),
             Runtime::Docker => self.place.path().join("workspace"),
         }
+    }
+
+    /// An address of this machine that the bottle's proxies reach.
+    pub fn address(&self) -> Ipv4Addr {
+        address(self.runtime)
     }
 
     pub fn state(&self) -> PathBuf {
@@ -91,14 +98,20 @@ impl World {
         assert!(output.status.success(), "{}", text(&output));
     }
 
-    pub fn try_apply(&self, more: &str, flags: &[&str]) -> Output {
-        self.apply_text(&manifest(more), flags)
+    /// Applies a file of this text; what was said.
+    pub fn apply_file(&self, manifests: &str) -> String {
+        let output = self.try_apply_file(manifests, &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
     }
 
-    /// Applies this file.
-    pub fn apply_text(&self, text: &str, flags: &[&str]) -> Output {
+    pub fn try_apply(&self, more: &str, flags: &[&str]) -> Output {
+        self.try_apply_file(&manifest(more), flags)
+    }
+
+    pub fn try_apply_file(&self, manifests: &str, flags: &[&str]) -> Output {
         let file = self.place.path().join("bottle.yaml");
-        fs::write(&file, text).unwrap();
+        fs::write(&file, manifests).unwrap();
         let hosts = HOSTS.map(|host| format!("--resolve={host}={}", self.web));
         let mut command = self.command(&["apply"]);
         command
@@ -198,6 +211,13 @@ impl Place for Docker {
 
     fn begin(&self, script: &str) -> Later {
         self.0.begin(script)
+    }
+}
+
+fn address(runtime: Runtime) -> Ipv4Addr {
+    match runtime {
+        Runtime::Sandbox => Ipv4Addr::LOCALHOST,
+        Runtime::Docker => gateway(),
     }
 }
 

@@ -65,6 +65,8 @@ pub fn everywhere() -> Vec<Attempt> {
         ("the kernel's cipher sockets", "import socket\nsocket.socket(socket.AF_ALG,socket.SOCK_SEQPACKET)\nprint('open')".into()),
         ("a ring of system calls", "import ctypes\nlibc=ctypes.CDLL(None,use_errno=True)\nr=libc.syscall(425,8,ctypes.create_string_buffer(256))\nassert r>=0\nprint('open')".into()),
         ("a user namespace", "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000)==0\nprint('open')".into()),
+        ("a process in a user namespace", "import ctypes,os\nr=ctypes.CDLL(None).syscall(56,0x10000011,0,0,0,0)\nif r==0: os._exit(0)\nassert r>0\nprint('open')".into()),
+        ("the same by the call that hides its flags", "import ctypes,os,struct\na=ctypes.create_string_buffer(struct.pack('8Q',0x10000000,0,0,0,17,0,0,0))\nr=ctypes.CDLL(None).syscall(435,a,64)\nif r==0: os._exit(0)\nassert r>0\nprint('open')".into()),
         ("setuid to the egress proxy", "import os\nos.setuid(61002)\nprint('open')".into()),
         ("setuid to root", "import os\nos.setuid(0)\nprint('open')".into()),
         ("writing the mounted config", "open('/etc/claude-bottle/current-config/allowlist','a').write('x')\nprint('open')".into()),

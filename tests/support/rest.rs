@@ -62,6 +62,7 @@ pub type Answer = Result<Value, kube::core::Status>;
 pub struct Requests {
     client: Client,
     namespace: String,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Requests {
@@ -70,12 +71,21 @@ impl Requests {
         Self {
             client,
             namespace: namespace.to_owned(),
+            headers: Vec::new(),
         }
     }
 
     /// The same identity in another namespace.
     pub fn elsewhere(&self, namespace: &str) -> Self {
         Self::new(self.client.clone(), namespace)
+    }
+
+    /// The same identity, with these headers in each request.
+    pub fn with_headers(&self, headers: &[(&'static str, String)]) -> Self {
+        Self {
+            headers: headers.to_vec(),
+            ..self.clone()
+        }
     }
 
     /// Reads `name` of the kind at `path`; an empty name lists.
@@ -138,12 +148,14 @@ impl Requests {
         } else {
             body.to_string().into_bytes()
         };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(&uri)
-            .header("content-type", content_type)
-            .body(body)
-            .expect("a request of known parts");
+            .header("content-type", content_type);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body).expect("a request of known parts");
         match self.client.request::<Value>(request).await {
             Ok(value) => Ok(value),
             Err(kube::Error::Api(status)) => Err(*status),

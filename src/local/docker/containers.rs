@@ -4,7 +4,12 @@ pub(super) mod mounts;
 
 use super::DockerError;
 use crate::{
-    local::{honour::NotHonoured, record::Runtime, sandbox::layout::Mount as Laid},
+    local::{
+        honour::NotHonoured,
+        record::Runtime,
+        resources::{self, Limits, PERIOD},
+        sandbox::layout::Mount as Laid,
+    },
     names::{self, container, path},
 };
 use bollard::models::{
@@ -208,6 +213,7 @@ pub(super) fn body(
     let capabilities = security.capabilities.clone().unwrap_or_default();
     let user = security.run_as_user.unwrap_or(names::uid::AGENT_DEFAULT);
     let own_group = security.run_as_group.unwrap_or(user);
+    let limits = limits(container)?;
     let mut labels = place.labels();
     labels.insert(names::LABEL_POD_UID.into(), pod_uid.to_owned());
     labels.insert(names::LABEL_CONTAINER.into(), container.name.clone());
@@ -249,7 +255,11 @@ pub(super) fn body(
             security_opt: Some(vec!["no-new-privileges".into()]),
             readonly_rootfs: security.read_only_root_filesystem,
             group_add: Some(vec![group.to_string()]),
-            memory: memory_limit(container)?,
+            memory: limits.memory,
+            // Of both together: without it there would be as much swap again.
+            memory_swap: limits.memory,
+            cpu_period: limits.cpu.map(|_| PERIOD),
+            cpu_quota: limits.cpu,
             mounts: Some(mounts),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".into()),
@@ -317,24 +327,12 @@ fn understood(container: &Container) -> Result<(), DockerError> {
     Ok(())
 }
 
-fn memory_limit(container: &Container) -> Result<Option<i64>, DockerError> {
-    let Some(resources) = &container.resources else {
-        return Ok(None);
-    };
-    let mut bytes = None;
-    for (name, quantity) in resources.limits.iter().flatten() {
-        let number = quantity.0.strip_suffix("Mi").map(str::parse::<i64>);
-        let Some(Ok(number)) = number.filter(|_| name == "memory") else {
-            let quantity = &quantity.0;
-            let field = format!(
-                "the limit {name} {quantity} of container {}",
-                container.name
-            );
-            return Err(refuse(&field));
-        };
-        bytes = Some(number * 1024 * 1024);
-    }
-    Ok(bytes)
+/// What the kernel keeps a container to.
+pub(super) fn limits(container: &Container) -> Result<Limits, DockerError> {
+    let limits = container.resources.as_ref();
+    let limits = limits.and_then(|resources| resources.limits.as_ref());
+    resources::of(limits)
+        .map_err(|unkept| refuse(&format!("{} of container {}", unkept.field, container.name)))
 }
 
 #[cfg(test)]

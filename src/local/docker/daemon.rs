@@ -2,7 +2,10 @@
 
 use super::DockerError;
 use crate::local::record::Record;
-use bollard::{API_DEFAULT_VERSION, Docker, query_parameters::CreateImageOptionsBuilder};
+use bollard::{
+    API_DEFAULT_VERSION, Docker, models::CreateImageInfo,
+    query_parameters::CreateImageOptionsBuilder,
+};
 use futures::TryStreamExt as _;
 use std::path::{Path, PathBuf};
 
@@ -119,18 +122,50 @@ impl Daemon {
             return Ok(());
         }
         tracing::info!(image, "Pulling the agent's image");
+        self.pull(image, drop).await
+    }
+
+    /// Pulls an image; `told` hears how far each part of it has come.
+    pub async fn pull(&self, image: &str, mut told: impl FnMut(Part)) -> Result<(), DockerError> {
         let options = CreateImageOptionsBuilder::new()
             .from_image(&tagged(image))
             .build();
         self.docker
             .create_image(Some(options), None, None)
-            .try_for_each(|_| futures::future::ready(Ok(())))
+            .try_for_each(|step| {
+                if let Some(part) = part(step) {
+                    told(part);
+                }
+                futures::future::ready(Ok(()))
+            })
             .await
             .map_err(|source| DockerError::Pull {
                 image: image.to_owned(),
                 source: Box::new(source),
             })
     }
+}
+
+/// A part of an image on its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Its name at the daemon.
+    pub name: String,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes of all of it.
+    pub all: u64,
+}
+
+/// What a step of a pull says of the network's work; unpacking is counted in bytes as well, and over again.
+fn part(step: CreateImageInfo) -> Option<Part> {
+    let downloads = step.status.as_deref() == Some("Downloading");
+    let bytes = step.progress_detail.filter(|_| downloads)?;
+    Some(Part {
+        name: step.id?,
+        done: u64::try_from(bytes.current?).ok()?,
+        all: u64::try_from(bytes.total?).ok()?,
+    })
 }
 
 /// Without tag or digest the daemon would pull every tag that there is.

@@ -22,6 +22,7 @@ pub mod daemon;
 mod found;
 pub mod hold;
 mod questions;
+mod resize;
 mod running;
 mod secrets;
 mod socket;
@@ -79,6 +80,9 @@ pub enum DockerError {
         /// Why.
         source: Box<bollard::errors::Error>,
     },
+    /// A limit that goes.
+    #[error("a limit can't be taken from a container that runs")]
+    NoLess,
     /// The daemon refused something.
     #[error("the daemon could not {operation}")]
     Asked {

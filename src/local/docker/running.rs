@@ -5,19 +5,20 @@ use super::{
     agent::{Agent, follow, seen},
     attach,
     begin::{begin, create, start},
-    containers::{Place as Names, render},
+    containers::{Place as Names, limits, render},
     daemon::Daemon,
     found::{remove, remove_container, runs},
-    questions, secrets,
+    questions, resize, secrets,
     watch::{Ended, watch, watch_agent},
 };
 use crate::{
     api::Bottle,
     config::hex,
     local::{
-        Error,
+        Error, config_map,
         place::Place,
         record::Record,
+        resources::Limits,
         runner::{Attach, agent},
         workspace,
     },
@@ -54,6 +55,8 @@ pub struct Running {
     pub terminal: Option<OwnedFd>,
     /// What the agent runs in.
     pub agent: Agent,
+    /// What it is kept to; unknown of one that an earlier keeper left.
+    limits: Option<Limits>,
     daemon: Daemon,
     names: Names,
     ended: mpsc::UnboundedReceiver<Ended>,
@@ -88,6 +91,7 @@ impl Running {
     ) -> Result<Self, Error> {
         let daemon = Daemon::of(record).await?;
         secrets::deliver(place, bottle)?;
+        config_map::deliver(place, pod)?;
         let names = names(place, pod, record, attached)?;
         let made = render(pod, &names)?;
         let bottle_uid = bottle.metadata.uid.clone().unwrap_or_default();
@@ -130,6 +134,7 @@ impl Running {
         }
         let (ends, ended) = mpsc::unbounded_channel();
         Ok(Self {
+            limits: limits(agent(pod)).ok().filter(|_| !taken_over),
             terminal,
             agent: seen(&daemon, &agent_name).await?,
             of_agent: follow(&daemon, &agent_name, place, attached, taken_over),
@@ -182,6 +187,7 @@ impl Running {
         }
         last_word(place)?;
         create(&self.daemon, &self.names, container::AGENT, made.agent).await?;
+        self.limits = Some(limits(agent(pod))?);
         match attach::join(&self.daemon, &name, place, attached).await? {
             attach::Joined::Terminal(file) => self.terminal = Some(file),
             attach::Joined::Copies(tasks) => self.copies = tasks,
@@ -190,6 +196,18 @@ impl Running {
         self.agent = seen(&self.daemon, &name).await?;
         self.of_agent = follow(&self.daemon, &name, place, attached, false);
         self.watch_agent = watch_agent(&self.daemon, &self.names, &self.ends);
+        Ok(())
+    }
+
+    /// Keeps the agent to the pod's resources. One that has a limit can't be without it again while it runs.
+    pub async fn resize(&mut self, pod: &Pod) -> Result<(), DockerError> {
+        let wanted = limits(agent(pod))?;
+        if self.limits == Some(wanted) {
+            return Ok(());
+        }
+        let name = self.names.container(container::AGENT);
+        resize::resize(&self.daemon, &name, wanted).await?;
+        self.limits = Some(wanted);
         Ok(())
     }
 

@@ -155,6 +155,8 @@ pub struct Needs {
     pub readable: Vec<PathBuf>,
     /// Over the workspace: what must not be changed in it.
     pub over: Vec<Mount>,
+    /// ConfigMaps: where the agent sees each, and where it is on this machine.
+    pub shared: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Looks at this machine, writes the files of `/etc`, and says what the agent will see.
@@ -195,6 +197,10 @@ pub fn prepare(needs: &Needs) -> Result<Layout, SandboxError> {
             .filter(|path| path.exists())
             .map(Mount::same),
     );
+    own.extend(needs.shared.iter().map(|(at, from)| Mount::Readable {
+        from: from.clone(),
+        at: at.clone(),
+    }));
     own.push(writable(
         needs.directory.join("home"),
         Path::new(path::HOME),

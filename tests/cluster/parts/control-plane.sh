@@ -31,12 +31,13 @@ END
     --kubelet-client-certificate="$state/pki/apiserver-to-kubelet.crt" --kubelet-client-key="$state/pki/apiserver-to-kubelet.key" \
     --kubelet-preferred-address-types=InternalIP --allow-privileged=true "${apiserver_options[@]}"
   wait_for 90 "the API server was not ready" kubectl --kubeconfig "$state/admin.kubeconfig" get --raw /readyz
+  # It signs client certificates, as that of any cluster does: the tests' people get theirs by the API.
   # The defaults (20 and 50 requests a second) would be the wall of every load test.
   start controller-manager kube-controller-manager --kubeconfig="$state/controller-manager.kubeconfig" \
     --authentication-kubeconfig="$state/controller-manager.kubeconfig" --authorization-kubeconfig="$state/controller-manager.kubeconfig" \
     --bind-address=127.0.0.1 --secure-port="${ports[controller-manager]}" --cert-dir="$state/pki/controller-manager" --use-service-account-credentials=true \
     --service-account-private-key-file="$state/pki/service-accounts.key" --root-ca-file="$state/pki/ca.crt" \
-    --leader-elect=false --kube-api-qps=1000 --kube-api-burst=1000
+    --cluster-signing-cert-file="$state/pki/ca.crt" --cluster-signing-key-file="$state/pki/ca.key" --leader-elect=false --kube-api-qps=1000 --kube-api-burst=1000
   start scheduler kube-scheduler --kubeconfig="$state/scheduler.kubeconfig" \
     --authentication-kubeconfig="$state/scheduler.kubeconfig" --authorization-kubeconfig="$state/scheduler.kubeconfig" \
     --bind-address=127.0.0.1 --secure-port="${ports[scheduler]}" --cert-dir="$state/pki/scheduler" --leader-elect=false --kube-api-qps=1000 --kube-api-burst=1000

@@ -5,6 +5,7 @@ use bot_bottle::{
     api::{Decision, ProposalSidecar, Tool},
     names,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 const ASKED: &str = "blue-000000000001";
 
@@ -176,6 +177,26 @@ fn a_deleted_grant_closes_the_hole() {
             .file(names::file::ALLOWLIST)
             .contains("new.example.com")
     );
+}
+
+/// `kubectl delete` waits for other people's finalizers; the hole does not.
+#[test]
+fn a_grant_that_is_being_deleted_closes_the_hole_whatever_holds_its_object() {
+    let mut world = World::running();
+    world.ask_for(ASKED, "new.example.com");
+    world.settle();
+    world.approve_and_enforce(ASKED);
+    let now = world.now;
+    let metadata = &mut world.proposal(ASKED).metadata;
+    metadata.finalizers = Some(vec!["example.com/stays".into()]);
+    metadata.deletion_timestamp = Some(Time(now));
+    world.settle();
+    assert!(
+        !world
+            .file(names::file::ALLOWLIST)
+            .contains("new.example.com")
+    );
+    assert!(world.plan().actions.is_empty(), "{:?}", world.plan());
 }
 
 #[test]

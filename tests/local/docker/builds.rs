@@ -105,8 +105,7 @@ fn a_bottle_with_only_a_dockerfile_starts_in_what_is_built_from_it_and_goes_on_i
     let apply = |file: &str| {
         let text = manifest("").replace("    image: bot-bottle/agent-example:dev\n", "");
         let file = serde_json::to_string(file).unwrap();
-        let output = world.apply_text(&format!("{text}  dockerfile: {file}\n"), &[]);
-        assert!(output.status.success(), "{}", crate::world::text(&output));
+        world.apply_file(&format!("{text}  dockerfile: {file}\n"));
     };
     let file = with("RUN curl -fsS http://api.example.com/ -o /usr/local/share/tool");
     apply(&file);

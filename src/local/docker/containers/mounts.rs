@@ -37,6 +37,7 @@ pub(super) fn mounted(mount: &VolumeMount, place: &Place) -> Result<Mount, Docke
         volumes::SECRETS | volumes::SETTINGS_SECRETS => {
             bind(place.bind(&format!("volumes/{name}")), at, true)
         }
+        _ if volumes::is_a_persons(name) => bind(place.bind(&format!("volumes/{name}")), at, true),
         // In place of the token for an API server.
         volumes::TOKEN => bind(place.bind("store"), path::STORE, false),
         volumes::WORKSPACE if let Some(directory) = &place.workspace => {
