@@ -21,6 +21,7 @@
 //! - [`supervise`]: SHELL, the MCP server over a queue directory or Kubernetes, and the reporter to the Bottle
 //! - [`demo`]: SHELL, `bottle demo`: the road with real roles and a scripted agent
 //! - [`local`]: SHELL, bottles on this machine: a directory of YAML objects, the runtimes `sandbox`, `docker` and `process`
+//! - [`pull`]: SHELL, pulls an image that a build is based on
 //! - [`push`]: SHELL, pushes a built image to a registry
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
@@ -46,6 +47,7 @@ pub mod pipelock;
 pub mod plan;
 pub mod prepare;
 pub mod proposal;
+pub mod pull;
 pub mod push;
 pub mod render;
 pub mod roles;

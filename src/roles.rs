@@ -2,7 +2,7 @@
 
 use crate::local::docker;
 use crate::supervise::{mcp, options};
-use crate::{cred_proxy, egress, pipelock, prepare, push, telemetry};
+use crate::{cred_proxy, egress, pipelock, prepare, pull, push, telemetry};
 use std::process::ExitCode;
 
 /// One role per container.
@@ -26,6 +26,8 @@ pub enum Role {
     BuildHold(docker::hold::Options),
     /// Of a pod that tries an image: shares seal.
     Share(prepare::build::Options),
+    /// Of a build's pod: pulls an image that it is built on, before anything of the Dockerfile runs.
+    Pull(pull::Options),
     /// Of a build's pod: pushes the image, after the build has ended.
     Push(push::Options),
 }
@@ -91,6 +93,7 @@ impl Role {
             Self::BuildLock(options) => prepare::build::lock(&options),
             Self::BuildHold(options) => docker::hold::main(&options),
             Self::Share(options) => prepare::build::share(&options),
+            Self::Pull(options) => pull::main(options).await,
             Self::Push(options) => push::main(options).await,
         }
     }

@@ -91,8 +91,9 @@ pub struct BottleSpec {
     /// How the allowlist is kept.
     pub egress: Egress,
     /// The Dockerfile of the agent's image, as the agent may see and change it; without it the agent sees FROM and its
-    /// image. It is not built until an agent's change of it is approved: agent.image names what was built from it, and
-    /// without that it is refused until this version builds declared ones, too.
+    /// image. With agent.image in this Bottle, that is taken as built from it, and it is not built until a change of it is
+    /// approved. Without, it is built before the agent's first start, whatever image a class names, and again when it is
+    /// edited; the agent works on in its old image until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 131_072))]
     pub dockerfile: Option<String>,

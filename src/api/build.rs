@@ -35,7 +35,37 @@ pub struct Build {
     pub since: Timestamp,
 }
 
-/// What is being done about an approved Dockerfile.
+/// What has become of a Bottle's own Dockerfile, where the Bottle names no image that was made from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeclaredBuild {
+    /// How far its image has come.
+    pub build: Build,
+    /// Why it was given up; it is begun again when the Bottle or what is in force changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<BuildFailed>,
+    /// The image that the agent has until then, or when that fails: of an earlier Dockerfile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub before: Option<String>,
+}
+
+/// A build that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildFailed {
+    /// One CamelCase word.
+    #[schemars(length(max = 128))]
+    pub reason: String,
+    /// A sentence, and the log's last lines.
+    #[schemars(length(max = 4096))]
+    pub message: String,
+    /// What it was tried under: the Bottle's generation, and the hash of what was in force.
+    #[schemars(length(max = 128))]
+    pub under: String,
+}
+
+/// What is being done about an approved or declared Dockerfile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BuildStage {
     /// The image is being built and pushed; the agent works on in the old one.

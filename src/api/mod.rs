@@ -28,7 +28,7 @@ pub use agent::{Agent, AgentKind, Injection, ModelApi, Resources, Skill};
 pub use bottle::{
     Bottle, BottleSpec, Git, LocalReference, OperatingMode, Proposals, Rollout, Secret, Workspace,
 };
-pub use build::{Build, BuildStage};
+pub use build::{Build, BuildFailed, BuildStage, DeclaredBuild};
 pub use class::{BottleClass, BottleClassSpec, BottleClassStatus};
 pub use crds::crds;
 pub use egress::{Auth, Egress, Engine, Route};

@@ -1,5 +1,6 @@
 //! `Bottle.status`.
 
+use super::build::DeclaredBuild;
 use super::schema::{self, Condition};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -39,6 +40,9 @@ pub struct BottleStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
+    /// What has become of `spec.dockerfile`, where it is built before the agent's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<DeclaredBuild>,
     /// The last Event about hosts that the agent was refused; no other follows for some minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denials_told: Option<DenialsTold>,

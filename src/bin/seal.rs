@@ -1,6 +1,6 @@
 //! `seal`: see [`bot_bottle::seal`]. Its flags are few, and a parser's library would be half of the program.
 
-use bot_bottle::seal::{Options, build, probe, run, say};
+use bot_bottle::seal::{Options, build, build_kit, probe, run, say};
 use std::env::{args, var_os};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 const USAGE: &str =
     "usage: seal [--instructions FILE] [--patience SECONDS] [--termination-log FILE]
        seal probe --command PROGRAM
-       seal build -- PROGRAM [ARGUMENT…]";
+       seal build -- PROGRAM [ARGUMENT…]
+       seal build-kit -- [IMAGE…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
     match words[..] {
         ["probe", "--command", command] => found(command),
         ["build", "--", ref program @ ..] => ExitCode::from(build::run(program)),
+        ["build-kit", "--", ref bases @ ..] => ExitCode::from(build_kit::run(bases)),
+        // What it starts of itself.
+        ["namespace", "--", ref program @ ..] => ExitCode::from(build_kit::enter(program)),
         ["--help"] => {
             eprintln!("{USAGE}");
             ExitCode::SUCCESS

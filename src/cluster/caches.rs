@@ -191,7 +191,7 @@ impl Caches {
         self.claims.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// The images that were built in a namespace and have run, by the name of the pod that built them.
+    /// The images that proposals of a namespace have brought, by the name of the pod that built them.
     pub fn built(&self, namespace: &str) -> BTreeMap<String, String> {
         let proposals = self.proposals.state().into_iter();
         proposals

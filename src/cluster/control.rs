@@ -108,8 +108,10 @@ async fn run_scope(
 ) -> Result<(), Error> {
     let (caches, feeds) = Caches::new(&client, scope);
     let (fill, filled) = watch::channel(false);
+    let (bottles, writer) = reflector::store();
     let context = Arc::new(Context {
         filled,
+        bottles: bottles.clone(),
         notifier: Notifier::new(client.clone(), options.instance),
         caches,
         settings: options.settings,
@@ -121,7 +123,6 @@ async fn run_scope(
         rolling,
         client: client.clone(),
     });
-    let (bottles, writer) = reflector::store();
     let metrics = context.metrics.clone();
     let changes = watcher(scope.api::<Guarded>(&client), watcher::Config::default())
         .default_backoff()

@@ -49,13 +49,14 @@ pub fn observe(context: &Context, bottle: &Bottle) -> Option<Seen> {
     // Two bottles may have one build, and what a deleted proposal has left is named by none.
     let mut helpers = context.caches.helpers(&namespace, &name);
     helpers.extend(proposals.iter().filter_map(builds::pod_of));
+    helpers.extend(builds::pod_of_bottle(bottle));
     let helpers = helpers
         .into_iter()
         .filter_map(|pod| context.caches.pod(&namespace, &pod))
         .collect();
     // Looked for in the whole cache, so only when a build is about to begin.
-    let known = if proposals.iter().any(builds::begins) {
-        context.caches.built(&namespace)
+    let known = if proposals.iter().any(builds::begins) || builds::begins_for(bottle) {
+        context.built(&namespace)
     } else {
         BTreeMap::new()
     };

@@ -60,11 +60,14 @@ pub(super) async fn known(
     place: &Place,
     record: &Record,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let proposals = place.proposals()?;
-    if !proposals.iter().any(builds::begins) {
+    let (proposals, bottle) = (place.proposals()?, place.bottle()?);
+    let bottle = bottle.as_ref();
+    if !proposals.iter().any(builds::begins) && !bottle.is_some_and(builds::begins_for) {
         return Ok(BTreeMap::new());
     }
-    let brought = proposals.iter().filter_map(builds::brought).collect();
+    let own = bottle.and_then(builds::brought_by_bottle);
+    let brought = proposals.iter().filter_map(builds::brought).chain(own);
+    let brought = brought.collect();
     Ok(docker::build::there(record, brought).await)
 }
 

@@ -6,7 +6,7 @@ use super::{
     scope::Spec,
     seen::{agent_image, container_status, ended},
     settings::Settings,
-    workspace::Made,
+    workspace::{Made, is_on_claim},
 };
 use crate::{
     api::Bottle,
@@ -80,6 +80,9 @@ pub(super) fn replace(spec: &Spec, seen: &Pod, wanted: &Pod) -> Option<Replace> 
         return at_once("the pod failed as a whole (evicted, or its node went away)");
     }
     if annotation(seen, ANNOTATION_POD_HASH) != annotation(wanted, ANNOTATION_POD_HASH) {
+        if spec.work.on_claim() && !is_on_claim(seen) {
+            return in_turn("workspace and home can live on a claim now");
+        }
         return in_turn(
             "the Bottle, its class or the operator changed in a way that a running pod can't take",
         );

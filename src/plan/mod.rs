@@ -4,11 +4,13 @@ pub mod action;
 pub mod builds;
 pub mod containers;
 mod denials;
+mod effective;
 pub mod engine;
 pub mod files;
 mod finished;
 pub mod fold;
 pub mod grants;
+mod image;
 pub mod instructions;
 pub mod interrupt;
 mod kept;
@@ -27,7 +29,6 @@ pub mod settings;
 pub mod status;
 pub mod surplus;
 mod told;
-mod unsupported;
 pub mod volumes;
 pub mod workspace;
 
@@ -35,19 +36,12 @@ pub use action::{Action, Plan};
 
 use crate::{
     api::{Bottle, BottleClass, Proposal, ProposalPhase},
-    config::{Files, decisions::Decisions},
-    names,
-    proposal::{
-        limits::Room,
-        notice::Notice,
-        progress::{self, Grant, Progress},
-    },
+    proposal::{limits::Room, notice::Notice},
 };
+use effective::{EffectivePlan, Images, effective, enforce, still_effective};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt as _;
-use problem::Problem;
-use scope::Spec;
 use settings::Settings;
 
 /// What is: the objects around one Bottle, as the caches hold them.
@@ -90,6 +84,8 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         .as_ref()
         .ok()
         .and_then(|spec| builds::Work::new(bottle, spec, seen));
+    let declared_build = work.as_ref().and_then(|work| work.declared(now));
+    plan.look_again(declared_build.as_ref().and_then(|one| one.recheck));
     let build = |proposal: &Proposal| work.as_ref().and_then(|work| work.seen(proposal));
     let mut progressed =
         grants::progress_all(&proposals, declared, &mut room, lifetimes, &build, now);
@@ -104,8 +100,11 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let told = told::decisions(stored, &proposals, &progressed, room.left(pending));
     let result = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
-        let work = work.as_ref();
-        effective(bottle, spec, seen, &progressed, told.clone(), work, now)
+        let images = Images {
+            work: work.as_ref(),
+            declared: declared_build.as_ref(),
+        };
+        effective(bottle, spec, seen, &progressed, told.clone(), images, now)
     });
     let (mut effective, problem) = match result {
         Ok(effective) => (Some(effective), None),
@@ -120,7 +119,7 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     }
     plan.store_progress(&proposals, &progressed);
     if let Some(work) = &work {
-        let (actions, recheck) = work.pods(&progressed, now);
+        let (actions, recheck) = work.pods(&progressed, declared_build.as_ref(), now);
         plan.actions.extend(actions);
         plan.look_again(recheck);
     }
@@ -140,6 +139,16 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
         hidden: effective.map_or(&[], |one| &one.hidden),
         built: effective.and_then(|one| one.built.as_deref()),
         unusable: effective.and_then(|one| one.unusable.as_deref()),
+        declared: declared_build.as_ref(),
+        dockerfile: match (&spec, &declared_build) {
+            (_, Some(declared)) => Some(declared.status.clone()),
+            (Ok(spec), None) if spec.build.is_none() => None,
+            // Nothing is built while there shall be no agent, and nothing of it forgotten.
+            _ => bottle
+                .status
+                .as_ref()
+                .and_then(|status| status.dockerfile.clone()),
+        },
         kept: effective.and_then(|one| one.kept.as_ref()),
         denials_told: telling.told,
         now,
@@ -184,203 +193,6 @@ impl Plan {
     }
 }
 
-/// The config part of a plan.
-struct EffectivePlan {
-    config_map_action: Option<Action>,
-    claim_action: Option<Action>,
-    /// What workspace and HOME live in; none while the Bottle is invalid.
-    kept: Option<workspace::Kept>,
-    pod: running::PodPlan,
-    hash: String,
-    /// The agent's image as it is wanted; none while the Bottle is invalid.
-    image: Option<String>,
-    applied: bool,
-    hidden: Vec<String>,
-    suspended: bool,
-    /// Pods that try an image.
-    helpers: Vec<Action>,
-    /// The image of the last granted Dockerfile.
-    built: Option<String>,
-    /// Why it can't be used.
-    unusable: Option<String>,
-    recheck: Option<Timestamp>,
-}
-
-fn effective(
-    bottle: &Bottle,
-    spec: &Spec,
-    seen: Observed<'_>,
-    progressed: &[Progress],
-    decisions: Decisions,
-    work: Option<&builds::Work<'_>>,
-    now: Timestamp,
-) -> Result<EffectivePlan, Problem> {
-    let name = names::object_name(&bottle.name_any());
-    if seen.config_map.is_some() && owned(bottle, seen.config_map).is_none() {
-        return Err(Problem::NameTaken {
-            kind: "ConfigMap",
-            name,
-        });
-    }
-    if seen.pod.is_some() && owned(bottle, seen.pod).is_none() {
-        return Err(Problem::NameTaken { kind: "Pod", name });
-    }
-    let claim = owned(bottle, seen.claim);
-    if seen.claim.is_some() && claim.is_none() {
-        let kind = "PersistentVolumeClaim";
-        return Err(Problem::NameTaken { kind, name });
-    }
-    let effective = fold::fold(&spec.declared, &grants_of(progressed));
-    engine::check(spec.engine, &effective.allowlist)?;
-    let wanted = effective.image.as_ref().unwrap_or(&spec.image);
-    let gate = work.map_or_else(builds::Gate::open, |work| work.gate(wanted, now));
-    let stays = owned(bottle, seen.pod)
-        .and_then(seen::agent_image)
-        .filter(|_| !gate.open);
-    let files = files::files(spec, &effective)?;
-    let hash = files.hash();
-    let made = workspace::Made {
-        config: Files {
-            dockerfile: String::new(),
-            ..files.clone()
-        }
-        .hash(),
-        grants: grants::hash(&grants_of(progressed)),
-    };
-    let spec = &Spec {
-        image: stays.unwrap_or(wanted).clone(),
-        work: workspace::Work {
-            claim: spec
-                .work
-                .claim
-                .clone()
-                .or_else(|| claim.map(workspace::Claim::of)),
-            made: spec.work.roll.then_some(made),
-            ..spec.work.clone()
-        },
-        ..spec.clone()
-    };
-    let told = decisions.clone();
-    let config_map = files::config_map(bottle, spec, &files, decisions);
-    let rendered = pod::render(bottle, spec, seen.settings);
-    if let Some(leak) = sealed::leaks(&rendered, spec.user).first() {
-        return Err(Problem::NotSealed(leak.to_string()));
-    }
-    let delivery = delivery(bottle, seen.config_map, &config_map, &told);
-    let pod = running::decide(
-        bottle,
-        spec,
-        seen.settings,
-        seen.pod,
-        &config_map,
-        delivery,
-        seen.turn,
-        now,
-    );
-    let claim_action = spec
-        .work
-        .claim
-        .as_ref()
-        .filter(|_| claim.is_none() && !spec.suspended)
-        .map(|wanted| Action::CreateClaim(Box::new(workspace::render(bottle, wanted))));
-    let kept = workspace::Kept::of(bottle, spec, seen.settings, claim, pod.held);
-    let config_map_action = match seen.config_map {
-        None => Some(Action::CreateConfigMap(Box::new(config_map))),
-        Some(old) if same_config_map(old, &config_map) => None,
-        Some(_) => Some(Action::ApplyConfigMap(Box::new(config_map))),
-    };
-    Ok(EffectivePlan {
-        config_map_action,
-        claim_action,
-        kept: Some(kept),
-        pod,
-        hash,
-        image: Some(spec.image.clone()),
-        applied: delivery.in_force(),
-        hidden: effective.hidden,
-        helpers: gate.actions,
-        built: effective.image,
-        unusable: gate.problem,
-        recheck: gate.recheck,
-        suspended: spec.suspended,
-    })
-}
-
-/// The config of a Bottle that is not valid now: what it last declared, with the grants of today. Its pod stays as it
-/// is. None where that can't be told.
-fn still_effective(
-    bottle: &Bottle,
-    stored: &ConfigMap,
-    seen: Observed<'_>,
-    progressed: &[Progress],
-    decisions: Decisions,
-    now: Timestamp,
-) -> Option<EffectivePlan> {
-    let effective = fold::fold(&kept::read(stored)?, &grants_of(progressed));
-    let told = decisions.clone();
-    let (config_map, files) = kept::config_map(bottle, stored, &effective, decisions).ok()?;
-    let delivery = delivery(bottle, Some(stored), &config_map, &told);
-    Some(EffectivePlan {
-        pod: running::deliver(owned(bottle, seen.pod), &config_map, delivery, now),
-        config_map_action: (!same_config_map(stored, &config_map))
-            .then(|| Action::ApplyConfigMap(Box::new(config_map))),
-        claim_action: None,
-        kept: None,
-        hash: files.hash(),
-        image: None,
-        applied: delivery.in_force(),
-        hidden: effective.hidden,
-        helpers: Vec::new(),
-        built: None,
-        unusable: None,
-        recheck: None,
-        suspended: false,
-    })
-}
-
-fn grants_of(progressed: &[Progress]) -> Vec<Grant> {
-    let grants = progressed.iter().map(|one| one.grant.clone());
-    grants.flatten().collect()
-}
-
-/// How far `wanted` has come, by what is stored and what the sidecars report.
-fn delivery(
-    bottle: &Bottle,
-    stored: Option<&ConfigMap>,
-    wanted: &ConfigMap,
-    told: &Decisions,
-) -> running::Delivery {
-    let sidecar = bottle
-        .status
-        .as_ref()
-        .and_then(|status| status.sidecar.as_ref());
-    let enforced = sidecar.and_then(|sidecar| sidecar.enforced_hash.as_ref());
-    let hash = wanted
-        .data
-        .as_ref()
-        .and_then(|data| data.get(names::file::HASH));
-    running::Delivery {
-        stored: stored.is_some_and(|old| old.data == wanted.data),
-        enforced: enforced.is_some() && enforced == hash,
-        callers: match (&*told.decisions, &*told.deleted) {
-            ([], []) => running::Callers::None,
-            ([], _) => running::Callers::OfDeleted,
-            _ => running::Callers::OfDecided,
-        },
-    }
-}
-
-/// The sidecars report the hash of a config that holds every applied grant: those are in force.
-fn enforce(effective: &EffectivePlan, progressed: &mut [Progress], now: Timestamp) {
-    if !effective.applied {
-        return;
-    }
-    let granted = |one: &&mut Progress| one.grant.as_ref().is_some_and(progress::Grant::in_force);
-    for one in progressed.iter_mut().filter(granted) {
-        one.notices.extend(progress::enforce(&mut one.status, now));
-    }
-}
-
 /// Oldest first, so that sequences are given in the order of asking; another Bottle's of the same name apart.
 ///
 /// One that is being deleted is gone: somebody's finalizer must not keep open what was deleted to be closed.
@@ -411,15 +223,4 @@ fn owned<'a, K: kube::Resource>(bottle: &Bottle, object: Option<&'a K>) -> Optio
             .flatten()
             .any(|owner| owner.uid == uid && owner.controller == Some(true))
     })
-}
-
-fn same_config_map(old: &ConfigMap, new: &ConfigMap) -> bool {
-    let labels_kept = new.metadata.labels.iter().flatten().all(|(key, value)| {
-        old.metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(key))
-            == Some(value)
-    });
-    old.data == new.data && labels_kept
 }

@@ -19,12 +19,14 @@ pub enum Problem {
     /// A custom agent without a command.
     #[error("an agent of kind {0:?} must name its command: set spec.agent.command")]
     NoCommand(AgentKind),
-    /// A field that this version refuses, so that nothing is silently ignored.
-    #[error("{field} is not supported by this version; remove it")]
-    Unsupported {
-        /// Its path.
-        field: &'static str,
-    },
+    /// A Dockerfile to be built where nobody builds.
+    #[error(
+        "spec.dockerfile is to be built, and no images are built here{0}; name the image that was made from it in spec.agent.image"
+    )]
+    NoBuilds(&'static str),
+    /// One that can't be built.
+    #[error("spec.dockerfile can't be built: {0}")]
+    Dockerfile(String),
     /// A class without a claim.
     #[error(
         "spec.workspace.storageClassName needs spec.workspace.size; set it, or remove the class"
@@ -160,13 +162,14 @@ impl Problem {
             | Self::NoCommand(_)
             | Self::ModelSecret
             | Self::ModelApi(_) => "Incomplete",
-            Self::Unsupported { .. } | Self::NoPipelock | Self::Pipelock(_) => "Unsupported",
+            Self::NoPipelock | Self::Pipelock(_) | Self::NoBuilds(_) => "Unsupported",
             Self::ReservedUser(_)
             | Self::EnvironmentName(_)
             | Self::Range(_)
             | Self::ParentProxy
             | Self::ClassWithoutSize
             | Self::RollLosesWork
+            | Self::Dockerfile(_)
             | Self::Lifetime(_)
             | Self::Path { .. } => "InvalidSpec",
             Self::Allowlist(_) => "InvalidAllowlist",

@@ -228,6 +228,15 @@ impl PodPlan {
         }
     }
 
+    /// No pod before it is known what it is made of.
+    pub(super) fn begins_at(recheck: Option<Timestamp>) -> Self {
+        Self {
+            recheck,
+            standing: Standing::Moving,
+            ..Self::default()
+        }
+    }
+
     fn look_again(&mut self, millisecond: i64) {
         let at = Timestamp::from_millisecond(millisecond).ok();
         self.recheck = self.recheck.into_iter().chain(at).min();

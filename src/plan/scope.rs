@@ -1,8 +1,7 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
 use super::{
-    engine, problem::Problem, roll::PERCENT, routes, settings::Settings, unsupported,
-    workspace::Work,
+    engine, image, problem::Problem, roll::PERCENT, routes, settings::Settings, workspace::Work,
 };
 use crate::{
     agents,
@@ -10,22 +9,23 @@ use crate::{
         Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
         PodTemplate, Proposals, Resources, Secret, Skill, Workspace,
     },
-    config::{allowlist::Allowlist, dockerfile, egress},
+    config::{allowlist::Allowlist, egress},
     names,
     proposal::{
-        images::Bases,
+        change::ImageChange,
         lifetimes::{InvalidLifetime, Lifetimes},
         today::Today,
     },
 };
-use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 
 /// A valid Bottle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// The agent's image.
+    /// The agent's image; empty while one that is built from `build` has not come to be.
     pub image: String,
+    /// The Bottle's own Dockerfile, when it is built.
+    pub build: Option<ImageChange>,
     /// The agent's environment.
     pub env: BTreeMap<String, String>,
     /// The agent's CPU and memory.
@@ -101,7 +101,6 @@ pub fn validate(
     class: Option<&BottleClass>,
     settings: &Settings,
 ) -> Result<Spec, Problem> {
-    unsupported::in_bottle(&bottle.spec)?;
     let class_spec = match (&bottle.spec.class, class) {
         (None, _) => BottleClassSpec::default(),
         (Some(_), Some(class)) => class.spec.clone(),
@@ -113,12 +112,11 @@ pub fn validate(
     Lifetimes::read(&merged.proposals.clone().unwrap_or_default()).map_err(Problem::Lifetime)?;
     let agent = &merged.agent;
     let kind = agent.kind.ok_or(Problem::NoKind)?;
-    let image = agent
-        .image
-        .clone()
-        .filter(|image| !image.trim().is_empty())
-        .or_else(|| settings.images.get(&kind).cloned())
-        .ok_or(Problem::NoImage(kind))?;
+    let build = image::to_build(&bottle.spec, settings)?;
+    let image = match &build {
+        Some(_) => String::new(),
+        None => image::named_by(agent, kind, settings).ok_or(Problem::NoImage(kind))?,
+    };
     let workspace = merged.workspace.clone().unwrap_or_default();
     let workspace_path = workspace
         .mount_path
@@ -153,22 +151,13 @@ pub fn validate(
         Some(declared) => declared.clone(),
         None => format!("FROM {image}\n"),
     };
-    let bases = settings.builds.as_ref().map(|builds| {
-        let repository =
-            (!builds.daemon).then(|| builds.repository(&bottle.namespace().unwrap_or_default()));
-        // What the Bottle's own Dockerfile is built on, its author has chosen.
-        let declared = dockerfile::read(&in_force).unwrap_or_default().bases;
-        Bases {
-            own: std::iter::once(image.clone())
-                .chain(repository)
-                .chain(declared)
-                .collect(),
-            listed: builds.bases.clone(),
-            daemon: builds.daemon,
-        }
-    });
+    let bases = settings
+        .builds
+        .as_ref()
+        .map(|builds| image::bases(bottle, builds, &image, &in_force));
     Ok(Spec {
         image,
+        build,
         env,
         resources: agent.resources.clone(),
         user: agent_uid(agent.user)?,

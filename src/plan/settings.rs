@@ -43,7 +43,9 @@ pub struct Builds {
     pub registry: String,
     /// Whether it speaks plain HTTP.
     pub insecure: bool,
-    /// Image with the program `buildah`.
+    /// Who builds.
+    pub builder: Builder,
+    /// Image with its programs: `buildah`, or `buildkitd`, `buildctl` and `runc`.
     pub image: String,
     /// When that image is pulled.
     pub pull_policy: String,
@@ -69,12 +71,23 @@ pub struct Builds {
     pub daemon: bool,
 }
 
+/// Who builds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Builder {
+    /// buildah, with chroot isolation.
+    #[default]
+    Buildah,
+    /// BuildKit, its daemon in a user namespace.
+    BuildKit,
+}
+
 impl Default for Builds {
     fn default() -> Self {
         let text = |text: &str| text.to_owned();
         Self {
             registry: String::new(),
             insecure: false,
+            builder: Builder::default(),
             image: String::new(),
             pull_policy: text("IfNotPresent"),
             push_secret: String::new(),
@@ -118,6 +131,11 @@ impl Builds {
             return image.starts_with("sha256:");
         }
         image.starts_with(&format!("{}/", self.registry))
+    }
+
+    /// Whether an image is asked for without TLS.
+    pub fn serves_insecurely(&self, image: &str) -> bool {
+        self.insecure && image.starts_with(&format!("{}/", self.host()))
     }
 
     /// The registry's host and port.

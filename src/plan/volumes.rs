@@ -120,7 +120,7 @@ pub fn render(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
 
 /// HOME and workspace: two directories of one claim, or each a volume that ends with the pod.
 fn of_the_agent(bottle: &Bottle, spec: &Spec) -> Vec<Volume> {
-    if spec.work.claim.is_some() {
+    if spec.work.on_claim() {
         let name = bottle.metadata.name.as_deref().unwrap_or_default();
         return vec![Volume {
             name: KEPT.into(),
@@ -146,7 +146,7 @@ pub fn agent_mounts(spec: &Spec) -> [VolumeMount; 2] {
         (WORKSPACE, &*spec.workspace_path),
     ];
     at.map(|(volume, path)| {
-        if spec.work.claim.is_none() {
+        if !spec.work.on_claim() {
             return mount(volume, path, false);
         }
         VolumeMount {

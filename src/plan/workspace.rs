@@ -14,7 +14,7 @@ use crate::{
     names,
     proposal::lifetimes,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, VolumeResourceRequirements,
 };
@@ -57,6 +57,8 @@ impl Claim {
 pub struct Work {
     /// The claim for both.
     pub claim: Option<Claim>,
+    /// Whether nobody gives that claim a volume, so that both end with the pod.
+    pub unserved: bool,
     /// Whether they may be lost with the pod.
     pub accept_loss: bool,
     /// What is cloned into the workspace.
@@ -89,6 +91,7 @@ impl Work {
         let ttl = spec.ttl_after_finished.as_deref();
         Ok(Self {
             claim,
+            unserved: false,
             accept_loss,
             git: workspace.git,
             roll,
@@ -96,6 +99,79 @@ impl Work {
             ttl_after_finished: lifetimes::read("spec.ttlAfterFinished", ttl)
                 .map_err(Problem::Lifetime)?,
         })
+    }
+}
+
+/// The cluster's own look at a new claim, which may bind a volume without a class to it, takes less.
+const LOOKED_AT: SignedDuration = SignedDuration::from_secs(1);
+
+/// Whether somebody will give a claim its volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It has one, or a class that makes one.
+    Yes,
+    /// It came back without a class: the Bottle names none, and none is the cluster's default.
+    No,
+    /// It is not back yet; to be asked again then, if ever.
+    NotYet(Option<Timestamp>),
+}
+
+impl Served {
+    /// By the claim that is wanted and the one that is there. The API server writes the default class into a claim that
+    /// names none, when it is made and whenever there is one later.
+    pub fn of(wanted: &Claim, stored: Option<&PersistentVolumeClaim>, now: Timestamp) -> Self {
+        let Some(stored) = stored else {
+            return if wanted.class.is_some() {
+                Self::Yes
+            } else {
+                Self::NotYet(None)
+            };
+        };
+        let spec = stored.spec.as_ref();
+        let has = |field: fn(&PersistentVolumeClaimSpec) -> &Option<String>| {
+            spec.is_some_and(|spec| field(spec).is_some())
+        };
+        if has(|spec| &spec.storage_class_name) || has(|spec| &spec.volume_name) {
+            return Self::Yes;
+        }
+        let made = stored.creation_timestamp().map(|made| made.0);
+        // By a clock that goes ahead of ours nothing is waited for.
+        match made.and_then(|made| Some((made, made.checked_add(LOOKED_AT).ok()?))) {
+            Some((made, until)) if made <= now && now < until => Self::NotYet(Some(until)),
+            _ => Self::No,
+        }
+    }
+}
+
+impl Work {
+    /// With what is there: the claim that is `stored`, whether anybody serves it, and what a new pod would be `made` for.
+    pub(super) fn live(
+        &self,
+        stored: Option<&PersistentVolumeClaim>,
+        pod: Option<&Pod>,
+        made: Made,
+        now: Timestamp,
+    ) -> (Self, Option<Served>) {
+        let claim = self.claim.clone().or_else(|| stored.map(Claim::of));
+        let served = claim.as_ref().map(|claim| Served::of(claim, stored, now));
+        let unserved = match served {
+            Some(Served::No) => true,
+            // A pod that is there stays as it is until that is known.
+            Some(Served::NotYet(_)) => pod.is_some_and(|pod| !is_on_claim(pod)),
+            Some(Served::Yes) | None => false,
+        };
+        let live = Self {
+            claim,
+            unserved,
+            made: self.roll.then_some(made),
+            ..self.clone()
+        };
+        (live, served)
+    }
+
+    /// Whether workspace and HOME live on the claim.
+    pub fn on_claim(&self) -> bool {
+        self.claim.is_some() && !self.unserved
     }
 }
 
@@ -131,7 +207,8 @@ pub fn would_lose(spec: &Spec, settings: &Settings, pod: &Pod) -> bool {
     !spec.work.accept_loss && settings.runtime.is_none() && !is_on_claim(pod) && has_begun(pod)
 }
 
-fn is_on_claim(pod: &Pod) -> bool {
+/// Whether its workspace and HOME are on a claim.
+pub(super) fn is_on_claim(pod: &Pod) -> bool {
     let volumes = pod
         .spec
         .iter()
@@ -179,8 +256,17 @@ pub enum Kept {
         name: String,
         /// Whether it has a volume.
         bound: bool,
+        /// The class that has to give it one, where the Bottle named it.
+        class: Option<String>,
         /// Whether the Bottle now asks for another one.
         differs: bool,
+    },
+    /// There is a claim that nobody gives a volume: they are lost.
+    NoStorageClass {
+        /// Its name.
+        name: String,
+        /// Whether the Bottle accepts that.
+        accepted: bool,
     },
     /// This runtime keeps them.
     ByRuntime,
@@ -193,25 +279,33 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// From the claim that is wanted and the one that is there; `waits` is why the pod should go and does not.
+    /// From the claim that is wanted, the one that is there and what is known of it; `waits` is why the pod should go
+    /// and does not.
     pub fn of(
         bottle: &Bottle,
         spec: &Spec,
         settings: &Settings,
         stored: Option<&PersistentVolumeClaim>,
+        served: Option<Served>,
         waits: Option<&'static str>,
     ) -> Self {
         if let Some(why) = waits {
             return Self::Waits(why);
         }
-        if spec.work.claim.is_some() {
+        let name = names::object_name(&bottle.name_any());
+        if spec.work.unserved && served == Some(Served::No) {
+            let accepted = spec.work.accept_loss;
+            return Self::NoStorageClass { name, accepted };
+        }
+        if let Some(claim) = &spec.work.claim {
             let phase = stored.and_then(|stored| stored.status.as_ref()?.phase.as_deref());
-            let wanted = spec.work.claim.as_ref().map(Claim::text);
+            let wanted = Some(claim.text());
             let made =
                 stored.and_then(|stored| stored.annotations().get(names::ANNOTATION_WORKSPACE));
             return Self::Claim {
-                name: names::object_name(&bottle.name_any()),
+                name,
                 bound: phase == Some("Bound"),
+                class: stored.map_or_else(|| claim.class.clone(), |stored| Claim::of(stored).class),
                 differs: made.is_some_and(|made| wanted.as_ref() != Some(made)),
             };
         }

@@ -138,6 +138,13 @@ fn building(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
         build.since = now;
         return stay(build, REPLACING);
     }
+    let said = |failure: &Failure| {
+        let old = match seen.agent {
+            Agent::Absent => "",
+            _ => "; the agent works on in its old one",
+        };
+        format!("{}{old}", failure.message)
+    };
     match &seen.built {
         Built::Failed(failure) if failure.again && build.retries < RETRIES => {
             build.retries += 1;
@@ -145,7 +152,7 @@ fn building(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
             build.log.clone_from(&failure.log);
             let at = begins(&build);
             Step {
-                message: format!("{}; it is tried again at {at}", failure.message),
+                message: format!("{}; it is tried again at {at}", said(failure)),
                 recheck: Some(at),
                 ..stay(build, "")
             }
@@ -153,7 +160,7 @@ fn building(mut build: Build, seen: &Seen, now: Timestamp) -> Step {
         Built::Failed(failure) => {
             build.log.clone_from(&failure.log);
             Step {
-                failed: Some((failure.reason, failure.message.clone())),
+                failed: Some((failure.reason, said(failure))),
                 ..stay(build, "")
             }
         }

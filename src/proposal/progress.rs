@@ -133,7 +133,7 @@ fn look(
 }
 
 /// The sentence and the end of the log, as long as a message may be.
-fn with_log(message: String, log: &[String]) -> String {
+pub fn with_log(message: String, log: &[String]) -> String {
     const MOST: usize = 3500;
     if log.is_empty() {
         return message;

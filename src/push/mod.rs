@@ -10,11 +10,13 @@ mod options;
 mod registry;
 mod wire;
 
+pub(crate) use credentials::Credentials;
 pub use options::{Options, main};
+pub use registry::{Registry, RegistryError};
+pub(crate) use wire::Way;
 
 use crate::names::exit;
 use layout::{Layout, LayoutError};
-use registry::{Registry, RegistryError};
 use std::time::Duration;
 
 /// How long a registry that is away is tried again; a build's own time limit may end it sooner.

@@ -75,6 +75,7 @@ fn set_up(options: &Options) -> Result<Registry, PushError> {
             tls: tls.http1,
             dns: Arc::new(dns),
             mark: options.mark,
+            proxy: None,
         },
     ))
 }

@@ -5,7 +5,9 @@ use super::layout::LayoutError;
 use super::wire::{Body, Way};
 use bytes::Bytes;
 use futures::stream;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::Frame;
@@ -16,6 +18,8 @@ use std::io::Read as _;
 /// Of an answer that is read: tokens and errors.
 const BODY_MAX: usize = 64 * 1024;
 const CHUNK: usize = 256 * 1024;
+/// From a registry to where it keeps its layers.
+const REDIRECTS_MAX: usize = 5;
 
 /// Why a registry did not take something.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +53,24 @@ pub enum RegistryError {
     /// It answered what can't be gone on with.
     #[error("{0}")]
     Odd(&'static str),
+    /// It broke off.
+    #[error("the registry's answer broke off")]
+    Cut(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The image itself.
     #[error("the image can't be read")]
     Layout(#[from] LayoutError),
 }
 
 impl RegistryError {
+    /// An answer that broke off.
+    pub(crate) fn cut(source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Cut(source)
+    }
+
     /// Whether the same may go better a little later.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Cut(_) => true,
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
@@ -79,6 +91,7 @@ pub struct Registry {
     repository: String,
     credentials: Option<Credentials>,
     authorization: Option<String>,
+    actions: &'static str,
     way: Way,
 }
 
@@ -103,7 +116,17 @@ impl Registry {
             repository,
             credentials,
             authorization: None,
+            actions: "pull,push",
             way,
+        }
+    }
+
+    /// The same, which asks for no right to write.
+    #[must_use]
+    pub fn to_read(self) -> Self {
+        Self {
+            actions: "pull",
+            ..self
         }
     }
 
@@ -198,6 +221,64 @@ impl Registry {
         }
     }
 
+    /// Gets a manifest, by tag or digest.
+    pub async fn get_manifest(
+        &mut self,
+        reference: &str,
+        accept: &str,
+        most: usize,
+    ) -> Result<Vec<u8>, RegistryError> {
+        const WHAT: &str = "get the manifest";
+        let url = format!("{}/v2/{}/manifests/{reference}", self.base, self.repository);
+        let answer = self.get(WHAT, &url, Some(accept)).await?;
+        let body = Limited::new(answer.into_body(), most).collect().await;
+        body.map(|body| body.to_bytes().into())
+            .map_err(RegistryError::Cut)
+    }
+
+    /// Gets a blob, wherever the registry keeps it.
+    pub async fn blob(&mut self, digest: &str) -> Result<hyper::body::Incoming, RegistryError> {
+        const WHAT: &str = "get a layer";
+        let url = format!("{}/v2/{}/blobs/{digest}", self.base, self.repository);
+        self.get(WHAT, &url, None).await.map(Response::into_body)
+    }
+
+    async fn get(
+        &mut self,
+        what: &'static str,
+        url: &str,
+        accept: Option<&str>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+        let mut answer = self
+            .ask_for(what, Method::GET, url, (ACCEPT, accept), || Ok(empty()))
+            .await?;
+        for _ in 0..REDIRECTS_MAX {
+            if !answer.status().is_redirection() {
+                break;
+            }
+            let location = answer.headers().get(LOCATION).cloned();
+            let location = location.as_ref().and_then(|value| value.to_str().ok());
+            let location = location.ok_or(RegistryError::Odd("a redirection leads nowhere"))?;
+            let to = if location.starts_with('/') {
+                format!("{}{location}", self.base)
+            } else {
+                location.to_owned()
+            };
+            if !to.starts_with("https://") && !self.base.starts_with("http://") {
+                return Err(RegistryError::Odd("a redirection leads into the open"));
+            }
+            // Whoever it is there, the credential is not for them.
+            let request = Request::get(&to).header(CONTENT_LENGTH, 0).body(empty().0);
+            let request = request.map_err(|_| RegistryError::Odd("a redirection is broken"))?;
+            answer = self.way.send(request).await?;
+        }
+        if answer.status() == StatusCode::OK {
+            Ok(answer)
+        } else {
+            Err(refused(what, answer).await)
+        }
+    }
+
     /// One request; once more with what the registry asks for, when it asks who we are.
     async fn ask(
         &mut self,
@@ -207,14 +288,26 @@ impl Registry {
         content_type: Option<&str>,
         body: impl Fn() -> Result<(Body, u64), LayoutError>,
     ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
+        self.ask_for(what, method, url, (CONTENT_TYPE, content_type), body)
+            .await
+    }
+
+    async fn ask_for(
+        &mut self,
+        what: &'static str,
+        method: Method,
+        url: &str,
+        (header, value): (HeaderName, Option<&str>),
+        body: impl Fn() -> Result<(Body, u64), LayoutError>,
+    ) -> Result<Response<hyper::body::Incoming>, RegistryError> {
         for attempt in 0..2 {
             let (body, length) = body()?;
             let mut request = Request::builder()
                 .method(method.clone())
                 .uri(url)
                 .header(CONTENT_LENGTH, length);
-            if let Some(content_type) = content_type {
-                request = request.header(CONTENT_TYPE, content_type);
+            if let Some(value) = value {
+                request = request.header(header.clone(), value);
             }
             if let Some(authorization) = &self.authorization {
                 request = request.header(AUTHORIZATION, authorization);
@@ -265,7 +358,7 @@ impl Registry {
                 "the registry would have its credential sent in the open",
             ));
         }
-        let scope = format!("repository:{}:pull,push", self.repository);
+        let scope = format!("repository:{}:{}", self.repository, self.actions);
         let url = format!(
             "{realm}?service={}&scope={scope}",
             parameter("service").unwrap_or_default()

@@ -11,12 +11,14 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// For an answer; a layer may take long to be taken in.
 const ANSWER: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(15);
+const PROXY_HEAD_MAX: usize = 16 * 1024;
 
 /// What is sent.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -29,6 +31,8 @@ pub struct Way {
     pub dns: Arc<dyn Resolve>,
     /// Of every packet.
     pub mark: Option<u32>,
+    /// A proxy that everything has to take: its host and port.
+    pub proxy: Option<(String, u16)>,
 }
 
 impl Way {
@@ -50,9 +54,13 @@ impl Way {
             .parse()
             .map_err(|_| RegistryError::Odd("the registry's host is broken"))?;
         request.headers_mut().insert(HOST, value);
-        *request.uri_mut() = path
-            .parse()
-            .map_err(|_| RegistryError::Odd("an address is broken"))?;
+        let secure = uri.scheme_str() == Some("https");
+        // A proxy is given the whole address, unless it only passes the bytes on.
+        if self.proxy.is_none() || secure {
+            *request.uri_mut() = path
+                .parse()
+                .map_err(|_| RegistryError::Odd("an address is broken"))?;
+        }
         let stream = tokio::time::timeout(CONNECT, self.connect(&uri)).await;
         let stream = stream.map_err(|late| away(late.into()))?;
         let stream = stream.map_err(|error| {
@@ -84,27 +92,60 @@ impl Way {
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses = if let Ok(ip) = bare.parse() {
+        let mut stream = match &self.proxy {
+            Some((proxy, port)) => self.open(proxy, *port).await?,
+            None => self.open(bare, port).await?,
+        };
+        if !secure {
+            return Ok(Box::new(stream));
+        }
+        if self.proxy.is_some() {
+            tunnel(&mut stream, &format!("{host}:{port}")).await?;
+        }
+        let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(self.tls.clone())
+            .connect(name, stream)
+            .await?;
+        Ok(Box::new(stream))
+    }
+
+    async fn open(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let other = |text: &str| io::Error::other(text.to_owned());
+        let addresses = if let Ok(ip) = host.parse() {
             vec![std::net::SocketAddr::new(ip, port)]
         } else {
-            let found = self.dns.addresses(bare, port).await;
-            found.map_err(|_| other("the registry's name has no address"))?
+            let found = self.dns.addresses(host, port).await;
+            found.map_err(|_| other("the name has no address"))?
         };
-        let mut last = other("the registry's name has no address");
+        let mut last = other("the name has no address");
         for address in addresses {
             match mark::connect(address, self.mark).await {
-                Ok(stream) if secure => {
-                    let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
-                    let stream = TlsConnector::from(self.tls.clone())
-                        .connect(name, stream)
-                        .await?;
-                    return Ok(Box::new(stream));
-                }
-                Ok(stream) => return Ok(Box::new(stream)),
+                Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+}
+
+/// Has a proxy pass bytes on from here.
+async fn tunnel(stream: &mut TcpStream, to: &str) -> io::Result<()> {
+    let words = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
+    stream.write_all(words.as_bytes()).await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == PROXY_HEAD_MAX {
+            return Err(io::Error::other("the proxy's answer never ends"));
+        }
+        // Byte by byte, as what follows is the registry's.
+        head.push(stream.read_u8().await?);
+    }
+    let line = String::from_utf8_lossy(&head);
+    let line = line.lines().next().unwrap_or_default();
+    if line.split(' ').nth(1) == Some("200") {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("the proxy answered {line:?}")))
     }
 }
 
@@ -127,13 +168,13 @@ mod tests {
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::{ServerConfig, pki_types::PrivateKeyDer};
     use std::path::Path;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     fn way(authority: Option<&Path>) -> Way {
         Way {
             tls: Tls::new(authority).unwrap().http1,
             dns: Arc::new(Dns::marked(&[], [], None).unwrap()),
             mark: None,
+            proxy: None,
         }
     }
 
@@ -187,5 +228,47 @@ mod tests {
         drop(closed);
         let away = ask(&way(None), port).await.unwrap_err();
         assert!(away.may_pass() && !away.is_refusal(), "{away}");
+    }
+
+    /// A proxy that gives every CONNECT this answer, and passes on what follows; what it was asked.
+    async fn proxy(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (tell, asked) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                let head = String::from_utf8(head[..read].to_vec()).unwrap();
+                let to = head.split(' ').nth(1).unwrap().to_owned();
+                tell.send(head).unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                let mut beyond = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
+            }
+        });
+        (port, asked)
+    }
+
+    #[tokio::test]
+    async fn through_a_proxy_tls_goes_in_a_tunnel_and_a_proxy_that_refuses_says_why() {
+        let (port, certificate) = serve().await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate).unwrap();
+        let by = |port: u16| Way {
+            proxy: Some(("127.0.0.1".into(), port)),
+            ..way(Some(file.path()))
+        };
+        let (open, mut asked) = proxy("HTTP/1.1 200 OK\r\nvia: us\r\n\r\n").await;
+        let status = ask(&by(open), port).await.unwrap();
+        assert_eq!(status, http::StatusCode::OK);
+        let head = asked.recv().await.unwrap();
+        assert!(
+            head.starts_with(&format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n")),
+            "{head}"
+        );
+        let (shut, _asked) = proxy("HTTP/1.1 407 No\r\n\r\n").await;
+        let said = crate::telemetry::chain(&ask(&by(shut), port).await.unwrap_err());
+        assert!(said.contains("407"), "{said}");
     }
 }

@@ -9,30 +9,46 @@ const APPROVE: &str = "s/decision: Pending/decision: Approved/";
 /// As tests/cluster/git_server.py wants it.
 const CREDENTIALS: &str = "rosa:real-token-4711";
 
-/// A storage class without a provisioner, and one volume of it: a directory of the node.
+/// One volume, a directory of the node, of a storage class of its own without a provisioner, or of none.
 struct Volume(String);
 
 impl Volume {
     fn new(namespace: &Namespace) -> Self {
         let name = &namespace.name;
-        let path = state().join("volumes").join(name);
-        let path = path.display();
-        in_machine(&format!("mkdir -p {path}")).good();
-        let node = cluster_name();
         let yaml = format!(
             "apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {{name: {name}}}
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
+"
+        );
+        run("kubectl", ["apply", "-f", "-"], &yaml).good();
+        Self::made(name, &format!("storageClassName: {name}"))
+    }
+
+    /// One of no class, for the claim of that name alone.
+    fn without_class(namespace: &Namespace, name: &str, claim: &str) -> Self {
+        let namespace = &namespace.name;
+        Self::made(
+            name,
+            &format!("claimRef: {{namespace: {namespace}, name: {claim}}}"),
+        )
+    }
+
+    fn made(name: &str, more: &str) -> Self {
+        let path = state().join("volumes").join(name);
+        let path = path.display();
+        in_machine(&format!("mkdir -p {path}")).good();
+        let node = cluster_name();
+        let yaml = format!(
+            "apiVersion: v1
 kind: PersistentVolume
 metadata: {{name: {name}}}
 spec:
   capacity: {{storage: 1Gi}}
   accessModes: [ReadWriteOnce]
-  storageClassName: {name}
+  {more}
   persistentVolumeReclaimPolicy: Retain
   local: {{path: {path}}}
   nodeAffinity:
@@ -40,14 +56,14 @@ spec:
 "
         );
         run("kubectl", ["apply", "-f", "-"], &yaml).good();
-        Self(name.clone())
+        Self(name.to_owned())
     }
 }
 
 impl Drop for Volume {
     fn drop(&mut self) {
         let objects = format!("storageclass/{0} persistentvolume/{0}", self.0);
-        let mut all = vec!["delete", "--wait=false"];
+        let mut all = vec!["delete", "--wait=false", "--ignore-not-found"];
         all.extend(objects.split(' '));
         run("kubectl", all, "");
     }
@@ -266,6 +282,94 @@ fn a_pod_with_work_in_it_stays_until_the_bottle_accepts_the_loss() {
     );
     replaced(&bottle, &old);
     assert_eq!(bottle.shell("echo $A; ls /bottle/workspace").good(), "b\n");
+}
+
+/// A bottle that asks for a claim and names no class; its claim.
+fn classless<'a>(namespace: &'a Namespace, name: &str) -> (Bottle<'a>, String) {
+    let yaml = bottle_yaml(name, &["api.example.com"])
+        .replace("workspace: {acceptLoss: true}", "workspace: {size: 64Mi}");
+    namespace.apply(&yaml).good();
+    let bottle = Bottle {
+        namespace,
+        name: name.to_owned(),
+    };
+    (bottle, format!("persistentvolumeclaim/{name}-bottle"))
+}
+
+fn volumes(bottle: &Bottle<'_>) -> String {
+    let pod = format!("pod/{}", bottle.pod());
+    bottle.namespace.field(&pod, ".spec.volumes[*].name")
+}
+
+/// The one test with claims that name no class: it makes a class the default for as long as it needs it.
+#[test]
+fn without_a_storage_class_the_agent_works_in_its_pod_until_one_serves_the_next() {
+    let namespace = Namespace::new();
+    let (bottle, claim) = classless(&namespace, "demo");
+    bottle.ready();
+    says(
+        &bottle,
+        "WorkspaceKept",
+        &["False", "NoStorageClass", "demo-bottle"],
+    );
+    let old = uid(&bottle);
+    bottle.shell("echo work > /bottle/workspace/file").good();
+    patch(&bottle, "bottle/demo", r#"{"agent":{"env":{"A":"b"}}}"#);
+    says(
+        &bottle,
+        "WorkspaceKept",
+        &["ReplacementWaits", "spec.workspace.acceptLoss"],
+    );
+
+    let volume = Volume::new(&namespace);
+    let default = "storageclass.kubernetes.io/is-default-class";
+    let class = format!("storageclass/{}", volume.0);
+    namespace
+        .kubectl(["annotate", &class, &format!("{default}=true")])
+        .good();
+    eventually("the claim has the class", PATIENCE * 2, || {
+        let now = namespace.field(&claim, ".spec.storageClassName");
+        if now == volume.0 { Ok(()) } else { Err(now) }
+    });
+    namespace
+        .kubectl(["annotate", &class, &format!("{default}-")])
+        .good();
+    says(
+        &bottle,
+        "WorkspaceKept",
+        &["ReplacementWaits", "can live on a claim now"],
+    );
+    assert_eq!(uid(&bottle), old);
+    assert_eq!(bottle.shell("cat /bottle/workspace/file").good(), "work\n");
+    let pod = format!("pod/{}", bottle.pod());
+    namespace.kubectl(["delete", &pod]).good();
+    replaced(&bottle, &old);
+    says(&bottle, "WorkspaceKept", &["True", "demo-bottle"]);
+    assert_eq!(bottle.shell("ls /bottle/workspace").good(), "");
+
+    // A volume without a class, kept for this claim, is used by the first pod.
+    let name = format!("{}-by-hand", namespace.name);
+    let volume = Volume::without_class(&namespace, &name, "other-bottle");
+    let (other, claim) = classless(&namespace, "other");
+    other.ready();
+    assert_eq!(namespace.field(&claim, ".spec.volumeName"), volume.0);
+    assert!(volumes(&other).contains("kept"), "{}", volumes(&other));
+    says(&other, "WorkspaceKept", &["True", "Claim"]);
+}
+
+#[test]
+fn a_storage_class_that_is_not_there_is_named() {
+    let namespace = Namespace::new();
+    let nowhere = format!(
+        "{{size: 64Mi, storageClassName: {}-nowhere}}",
+        namespace.name
+    );
+    let bottle = made(&namespace, &with(&nowhere, ""));
+    says(
+        &bottle,
+        "Ready",
+        &["Unschedulable", &format!("{}-nowhere", namespace.name)],
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// What buildah's chroot isolation needs. NET_ADMIN and NET_RAW are not among them: either could set the mark that
+/// What buildah's chroot isolation needs, and BuildKit's namespace to be made. NET_ADMIN and NET_RAW are not among them: either could set the mark that
 /// the lock lets out.
 const BUILD_CAPABILITIES: [&str; 8] = [
     "CHOWN",
@@ -30,7 +30,7 @@ const OWN_MEMORY: &str = "256Mi";
 /// Pulls one base into the build's storage, with the credential for it, before anything of the Dockerfile runs.
 pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&str>) -> Container {
     let mut args = buildah(&["pull", "--quiet"]);
-    if builds.insecure && base.starts_with(&format!("{}/", builds.host())) {
+    if builds.serves_insecurely(base) {
         args.push("--tls-verify=false".into());
     }
     let mut mounts = work(false);
@@ -43,7 +43,7 @@ pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&st
         mounts.push(mount(volume::CA, path::CA, true));
     }
     args.push(base.into());
-    let mut env = own_env();
+    let mut env = own_env(false);
     // The company's proxy, if everything has to take it; the lock is laid only after this.
     if let Some(proxy) = proxy {
         env.extend(["HTTP_PROXY", "HTTPS_PROXY"].map(|name| variable(name, proxy)));
@@ -107,12 +107,6 @@ pub(super) fn build(builds: &Builds) -> Container {
     args.push(format!("--file={}", path::DOCKERFILE));
     args.push(format!("--tag=oci:{}/out:image", path::BUILD));
     args.push(format!("{}/context", path::BUILD));
-    let proxy = format!("http://127.0.0.1:{}", port::EGRESS);
-    let mut env = own_env();
-    env.extend(
-        ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"]
-            .map(|name| variable(name, &proxy)),
-    );
     let mut mounts = work(false);
     mounts.extend([
         mount(volume::SEAL, path::SEAL, true),
@@ -124,7 +118,7 @@ pub(super) fn build(builds: &Builds) -> Container {
         name: container::BUILD.into(),
         command: Some(vec![path::SEAL_PROGRAM.into()]),
         args: Some(args),
-        env: Some(env),
+        env: Some(own_env(true)),
         volume_mounts: Some(mounts),
         ..builder(builds)
     }
@@ -170,8 +164,8 @@ fn buildah(words: &[&str]) -> Vec<String> {
     [storage, run, driver].into_iter().chain(words).collect()
 }
 
-/// Where buildah works: all of it on the one volume that has a limit.
-fn work(read_only: bool) -> Vec<VolumeMount> {
+/// Where a builder works: all of it on the one volume that has a limit.
+pub(super) fn work(read_only: bool) -> Vec<VolumeMount> {
     vec![
         part("storage", &format!("{}/storage", path::BUILD), read_only),
         part("run", &format!("{}/run", path::BUILD), read_only),
@@ -179,22 +173,29 @@ fn work(read_only: bool) -> Vec<VolumeMount> {
     ]
 }
 
-fn part(sub_path: &str, at: &str, read_only: bool) -> VolumeMount {
+pub(super) fn part(sub_path: &str, at: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         sub_path: Some(sub_path.into()),
         ..mount(volume::WORK, at, read_only)
     }
 }
 
-fn own_env() -> Vec<EnvVar> {
-    vec![
+/// `behind` the lock the way out is the build's own proxy.
+pub(super) fn own_env(behind: bool) -> Vec<EnvVar> {
+    let mut env = vec![
         variable("HOME", "/var/tmp"),
         variable("TMPDIR", "/var/tmp"),
         variable("BUILDAH_ISOLATION", "chroot"),
-    ]
+    ];
+    if behind {
+        let proxy = format!("http://127.0.0.1:{}", port::EGRESS);
+        let names = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+        env.extend(names.map(|name| variable(name, &proxy)));
+    }
+    env
 }
 
-fn builder(builds: &Builds) -> Container {
+pub(super) fn builder(builds: &Builds) -> Container {
     let limits = [
         ("cpu", &builds.cpu),
         ("memory", &builds.memory),
@@ -219,13 +220,13 @@ fn builder(builds: &Builds) -> Container {
             ),
             claims: None,
         }),
-        // buildah makes a user namespace, which RuntimeDefault refuses; `seal build` filters what leads past the lock.
+        // Either builder makes a user namespace, which RuntimeDefault refuses; `seal build` filters what leads past the lock.
         security_context: Some(security(&BUILD_CAPABILITIES, "Unconfined", false)),
         ..Container::default()
     }
 }
 
-fn ours(settings: &Settings) -> Container {
+pub(super) fn ours(settings: &Settings) -> Container {
     Container {
         image: Some(settings.supervise_image.clone()),
         image_pull_policy: Some(settings.pull_policy.clone()),
@@ -246,7 +247,7 @@ fn ours(settings: &Settings) -> Container {
     }
 }
 
-fn security(capabilities: &[&str], seccomp: &str, read_only: bool) -> SecurityContext {
+pub(super) fn security(capabilities: &[&str], seccomp: &str, read_only: bool) -> SecurityContext {
     SecurityContext {
         run_as_user: Some(0),
         run_as_group: Some(0),

@@ -2,9 +2,15 @@
 
 mod container;
 mod daemon;
+mod declared;
+mod gate;
+mod kit;
 mod pod;
 mod probe;
 mod seen;
+
+pub use declared::Declared;
+pub(super) use gate::Gate;
 
 use super::{Action, Observed, owned, scope::Spec, settings::Builds};
 use crate::{
@@ -31,8 +37,6 @@ use std::{
 const LOG_KEPT: SignedDuration = SignedDuration::from_mins(10);
 /// How often another bottle's build is looked at.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(3);
-/// An image that could not be tried is tried again after this.
-const PROBE_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is there besides the bottle's own objects; empty where no proposal asks for an image.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +77,30 @@ pub fn brought(proposal: &Proposal) -> Option<(String, String)> {
     Some((build.pod.clone(), image))
 }
 
+/// The same of a Bottle's own Dockerfile.
+pub fn brought_by_bottle(bottle: &Bottle) -> Option<(String, String)> {
+    let build = &bottle.status.as_ref()?.dockerfile.as_ref()?.build;
+    let ran = build.stage == BuildStage::Running;
+    let image = build.image.clone().filter(|_| ran)?;
+    Some((build.pod.clone(), image))
+}
+
+/// Whether what was built before matters to this Bottle's own Dockerfile.
+pub fn begins_for(bottle: &Bottle) -> bool {
+    let status = bottle.status.as_ref();
+    let build = status.and_then(|status| status.dockerfile.as_ref());
+    let own = bottle.spec.dockerfile.is_some();
+    // One that was edited is told by its pod's name only, which is found out later.
+    let edited = status.and_then(|status| status.observed_generation) != bottle.metadata.generation;
+    own && (edited || build.is_none_or(|one| one.build.stage == BuildStage::Building))
+}
+
+/// The pod that builds a Bottle's own Dockerfile.
+pub fn pod_of_bottle(bottle: &Bottle) -> Option<String> {
+    let status = bottle.status.as_ref()?;
+    Some(status.dockerfile.as_ref()?.build.pod.clone())
+}
+
 /// One bottle's builds.
 pub(super) struct Work<'a> {
     bottle: &'a Bottle,
@@ -100,7 +128,7 @@ impl<'a> Work<'a> {
         let stored = stored(proposal.status.as_ref());
         let pod = match stored {
             Some(build) => build.pod.clone(),
-            None => names::build_name(&self.key(&change.dockerfile, &change.bases)),
+            None => names::build_name(&key(&change, owned(self.bottle, self.seen.pod))),
         };
         let image = stored.and_then(|build| build.image.as_deref());
         let known = self.seen.builds.known.and_then(|known| known.get(&pod));
@@ -121,21 +149,25 @@ impl<'a> Work<'a> {
     pub(super) fn pods(
         &self,
         progressed: &[Progress],
+        declared: Option<&Declared>,
         now: Timestamp,
     ) -> (Vec<Action>, Option<Timestamp>) {
         let mut actions = Vec::new();
         let mut recheck = None;
-        let building: Vec<(&Build, &crate::proposal::progress::Grant)> = progressed
+        let granted = progressed
             .iter()
             .filter_map(|one| one.grant.as_ref())
-            .filter_map(|grant| Some((grant.build.as_ref()?, grant)))
+            .filter_map(|grant| match &grant.change {
+                Change::Image(change) => Some((grant.build.as_ref()?, change)),
+                Change::Hosts(_) | Change::Routes(_) => None,
+            });
+        let own = declared.and_then(Declared::going_on).into_iter();
+        let building: Vec<(&Build, &ImageChange)> = granted
+            .chain(own)
             .filter(|(build, _)| build.stage == BuildStage::Building)
             .collect();
-        for (build, grant) in &building {
+        for (build, change) in &building {
             let there = self.pod(&build.pod);
-            let Change::Image(change) = &grant.change else {
-                continue;
-            };
             match there {
                 None if build::wants_pod(build, now) => {
                     let made = self.builder(&build.pod, change);
@@ -150,7 +182,9 @@ impl<'a> Work<'a> {
                 None | Some(_) => {}
             }
         }
-        let asked: BTreeSet<_> = self.seen.proposals.iter().filter_map(pod_of).collect();
+        let own = declared.filter(|one| !one.again).map(Declared::pod);
+        let asked = self.seen.proposals.iter().filter_map(pod_of);
+        let asked: BTreeSet<_> = asked.chain(own).collect();
         for pod in self.own(names::ROLE_BUILD) {
             let wanted = building
                 .iter()
@@ -181,96 +215,6 @@ impl<'a> Work<'a> {
         Some(pod)
     }
 
-    /// Whether the bottle's pod may be given `image` now. The one that runs is left alone until the new one has been
-    /// tried; one that does not run anyway is replaced at once.
-    pub(super) fn gate(&self, image: &str, now: Timestamp) -> Gate {
-        let probe = self.own(names::ROLE_PROBE).next();
-        let pod = owned(self.bottle, self.seen.pod);
-        let current = pod.and_then(super::seen::agent_image);
-        let ours = |image: &str| self.builds.made_for(&self.namespace(), image);
-        let changes =
-            current.is_some_and(|current| current != image && (ours(current) || ours(image)));
-        let Some(pod) = pod.filter(|pod| changes && seen::runs(pod)) else {
-            return Gate {
-                open: true,
-                actions: probe.and_then(remove).into_iter().collect(),
-                ..Gate::default()
-            };
-        };
-        let (open, action, problem, recheck) = match (self.probed(image), probe) {
-            (Probed::Good, _) => (true, None, None, None),
-            (Probed::Bad(why), Some(probe)) => {
-                let again = seen::ended_at(probe)
-                    .and_then(|at| at.saturating_add(PROBE_AGAIN).ok())
-                    .unwrap_or(now);
-                let action = (again <= now).then(|| remove(probe)).flatten();
-                (false, action, Some(why), Some(again))
-            }
-            // Of another image.
-            (_, Some(probe)) if probe::image(probe) != Some(image) => {
-                (false, remove(probe), None, None)
-            }
-            (Probed::Working, _) => (false, None, None, None),
-            (Probed::NotAsked | Probed::Bad(_), _) => {
-                let made = probe::render(
-                    self.bottle,
-                    self.spec,
-                    self.seen.settings,
-                    self.builds,
-                    pod,
-                    image,
-                );
-                (
-                    false,
-                    Some(Action::CreateHelper(Box::new(made))),
-                    None,
-                    None,
-                )
-            }
-        };
-        Gate {
-            open,
-            actions: action.into_iter().collect(),
-            problem,
-            recheck,
-        }
-    }
-
-    fn probed(&self, image: &str) -> Probed {
-        let probe = self.own(names::ROLE_PROBE).next();
-        probe.map_or(Probed::NotAsked, |probe| {
-            if probe::image(probe) == Some(image) {
-                probe::seen(probe)
-            } else {
-                Probed::NotAsked
-            }
-        })
-    }
-
-    /// The same file on the same base is the same build. Of a base that is not the one the agent runs in, only the
-    /// name is known here.
-    fn key(&self, dockerfile: &str, bases: &[String]) -> String {
-        let mut hasher = Sha256::new();
-        let mut part = |text: &str| {
-            hasher.update((text.len() as u64).to_be_bytes());
-            hasher.update(text.as_bytes());
-        };
-        part(dockerfile);
-        let pod = owned(self.bottle, self.seen.pod);
-        for base in bases {
-            part(base);
-            let runs = pod.and_then(super::seen::agent_image) == Some(base);
-            part(
-                pod.filter(|_| runs)
-                    .and_then(seen::image_id)
-                    .unwrap_or_default(),
-            );
-        }
-        let mut key = hex(&hasher.finalize());
-        key.truncate(16);
-        key
-    }
-
     fn pod(&self, name: &str) -> Option<&'a Pod> {
         let pods = self.seen.builds.pods.iter();
         pods.map(Arc::as_ref)
@@ -289,27 +233,27 @@ impl<'a> Work<'a> {
     }
 }
 
-/// What [`Work::gate`] says.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    /// Whether the image may be changed.
-    pub(super) open: bool,
-    /// What has to be done for it.
-    pub(super) actions: Vec<Action>,
-    /// Why the wanted image can't be used.
-    pub(super) problem: Option<String>,
-    /// When to look again.
-    pub(super) recheck: Option<Timestamp>,
-}
-
-impl Gate {
-    /// Where nothing has to be tried.
-    pub(super) fn open() -> Self {
-        Self {
-            open: true,
-            ..Self::default()
-        }
+/// The same file on the same base is the same build. Of a base that is not the one that the agent in `pod` runs in,
+/// only the name is known here.
+fn key(change: &ImageChange, pod: Option<&Pod>) -> String {
+    let mut hasher = Sha256::new();
+    let mut part = |text: &str| {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text.as_bytes());
+    };
+    part(&change.dockerfile);
+    for base in &change.bases {
+        part(base);
+        let runs = pod.and_then(super::seen::agent_image) == Some(base);
+        part(
+            pod.filter(|_| runs)
+                .and_then(seen::image_id)
+                .unwrap_or_default(),
+        );
     }
+    let mut key = hex(&hasher.finalize());
+    key.truncate(16);
+    key
 }
 
 /// Whether the pod is one of ours beside a bottle's own, for that.

@@ -1,8 +1,12 @@
 //! The pod that builds one image: pull, lock, proxy, build, push, one after the other.
 
 use super::{
-    super::{metadata, pod_template, scope::Spec, settings::Settings},
-    Builds, container,
+    super::{
+        metadata, pod_template,
+        scope::Spec,
+        settings::{Builder, Settings},
+    },
+    Builds, container, kit,
 };
 use crate::{api::Bottle, names, proposal::change::ImageChange};
 use k8s_openapi::api::core::v1::{
@@ -24,7 +28,7 @@ pub(super) mod volume {
     pub const SEAL: &str = "seal";
     /// The Dockerfile.
     pub const DOCKERFILE: &str = "dockerfile";
-    /// buildah's storage, and the image that it leaves.
+    /// The builder's storage, and the image that it leaves.
     pub const WORK: &str = "work";
     /// In `pull` only.
     pub const PULL_SECRET: &str = "pull-secret";
@@ -62,8 +66,15 @@ pub(super) fn render(
         .bases
         .iter()
         .enumerate()
-        .map(|(at, base)| container::pull(at, base, builds, proxy));
-    let steps = [container::egress(settings), container::build(builds)];
+        .map(|(at, base)| match builds.builder {
+            Builder::Buildah => container::pull(at, base, builds, proxy),
+            Builder::BuildKit => kit::pull(settings, at, base, builds, proxy),
+        });
+    let build = match builds.builder {
+        Builder::Buildah => container::build(builds),
+        Builder::BuildKit => kit::build(builds, &change.bases),
+    };
+    let steps = [container::egress(settings), build];
     let mut pod = PodSpec {
         init_containers: Some(pulls.chain(steps).collect()),
         containers: vec![container::push(settings, builds, &namespace, key)],

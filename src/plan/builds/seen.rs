@@ -174,7 +174,7 @@ fn failure(reason: &'static str, text: &str, end: Option<&ContainerStateTerminat
         .unwrap_or_default();
     Failure {
         reason,
-        message: format!("the image could not be built: {text}; the agent works on in its old one"),
+        message: format!("the image could not be built: {text}"),
         log,
         again: false,
     }

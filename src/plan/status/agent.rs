@@ -1,16 +1,17 @@
 //! Phase and readiness of a Bottle by its pod.
 
-use super::facts::{Fact, gave_up, is_missing_secret};
+use super::facts::{Fact, gave_up, is_missing_secret, word};
 use crate::{
     api::BottlePhase,
     names::container,
+    plan::builds::Declared,
     plan::seen::{agent_image, container_status, ended, is_stuck, waiting},
     proposal::condition::{FALSE, TRUE},
 };
 use k8s_openapi::api::core::v1::Pod;
 
 /// One sentence for every normal step between a Bottle and its agent: each change of it would be a write.
-pub(super) const ON_ITS_WAY: &str = "the pod is being made, or its containers are starting";
+const ON_ITS_WAY: &str = "the pod is being made, or its containers are starting";
 
 pub(super) fn ready(pod: &Pod, prepared: &Fact, enforced: &Fact) -> (BottlePhase, Fact) {
     let (phase, fact) = state(pod);
@@ -129,6 +130,40 @@ pub(super) fn state(pod: &Pod) -> (BottlePhase, Fact) {
             Fact::new(FALSE, "Starting", ON_ITS_WAY),
         ),
     }
+}
+
+/// Of a Bottle that has no pod yet.
+pub(super) fn without_pod(declared: Option<&Declared>) -> (BottlePhase, Fact) {
+    declared.and_then(waits_for_image).unwrap_or_else(|| {
+        (
+            BottlePhase::Starting,
+            Fact::new(FALSE, "Starting", ON_ITS_WAY),
+        )
+    })
+}
+
+/// Because the image of its own Dockerfile is not there.
+fn waits_for_image(declared: &Declared) -> Option<(BottlePhase, Fact)> {
+    if declared.image().is_some() {
+        return None;
+    }
+    Some(match &declared.status.failed {
+        Some(failed) => {
+            let text = format!(
+                "no agent starts: {}\ncorrect spec.dockerfile or what it needs; it is built again when the Bottle or what \
+                 is in force changes",
+                failed.message
+            );
+            (
+                BottlePhase::Pending,
+                Fact::new(FALSE, word(&failed.reason), text),
+            )
+        }
+        None => (
+            BottlePhase::Building,
+            Fact::new(FALSE, "Building", &*declared.message),
+        ),
+    })
 }
 
 pub(super) fn unscheduled(pod: &Pod) -> Fact {

@@ -3,13 +3,13 @@
 mod agent;
 mod facts;
 
-use super::{problem::Problem, seen, workspace::Kept};
+use super::{builds::Declared, problem::Problem, seen, workspace::Kept};
 use crate::{
-    api::{Bottle, BottlePhase, BottleStatus, DenialsTold},
+    api::{Bottle, BottlePhase, BottleStatus, DeclaredBuild, DenialsTold},
     names,
     proposal::condition::{self, FALSE},
 };
-use agent::{ON_ITS_WAY, ready, state};
+use agent::{ready, state};
 use facts::{
     Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_intact,
     settings_rendered, workspace_kept,
@@ -52,6 +52,10 @@ pub struct Inputs<'a> {
     pub built: Option<&'a str>,
     /// Why the wanted image can't be used; the one that runs stays.
     pub unusable: Option<&'a str>,
+    /// The build of the Bottle's own Dockerfile, while there shall be an agent.
+    pub declared: Option<&'a Declared>,
+    /// What is stored of it.
+    pub dockerfile: Option<DeclaredBuild>,
     /// What workspace and HOME live in; none while the Bottle is invalid.
     pub kept: Option<&'a Kept>,
     /// The last Event about refused hosts.
@@ -73,6 +77,8 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         hidden,
         built,
         unusable,
+        declared,
+        dockerfile,
         kept,
         denials_told,
         now,
@@ -83,7 +89,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     let now = condition::whole_seconds(now);
     let old = bottle.status.clone().unwrap_or_default();
     let mut conditions = old.conditions;
-    let image_fact = facts::image_built(built, unusable);
+    let image_fact = facts::image_built(built, unusable, declared);
     if image_fact.is_none() {
         conditions.retain(|one| one.type_ != "ImageBuilt");
     }
@@ -123,16 +129,11 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
         )
     } else {
         pod.map_or_else(
-            || {
-                (
-                    BottlePhase::Starting,
-                    Fact::new(FALSE, "Starting", ON_ITS_WAY),
-                )
-            },
+            || agent::without_pod(declared),
             |pod| ready(pod, &prepared, &enforced),
         )
     };
-    set("Ready", &ready);
+    set("Ready", &facts::waits_for_class(ready, kept));
     set("SettingsRendered", &settings_rendered(problem));
     set(SETTINGS_INTACT, &settings_intact(&sidecar));
     set("SecretsResolved", &secrets_resolved(problem, &prepared));
@@ -159,6 +160,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             .and_then(seen::agent_image)
             .cloned()
             .or_else(|| image.map(str::to_owned)),
+        dockerfile,
         denials_told,
         sidecar: None,
     }

@@ -221,7 +221,7 @@ fn what_can_not_be_run_is_a_condition_that_says_what_to_do() {
         (
             "{agent: {kind: claude}, dockerfile: FROM x}",
             "Unsupported",
-            "spec.dockerfile",
+            "builds.registry",
         ),
         (
             "{agent: {kind: claude, image: x}, workspace: {storageClassName: fast}}",

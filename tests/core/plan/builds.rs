@@ -4,7 +4,7 @@ use super::world::World;
 use bot_bottle::{
     api::{BottleClassSpec, BuildStage, Decision, Tool},
     names::{self, container},
-    plan::settings::Builds,
+    plan::settings::{Builder, Builds},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
@@ -39,7 +39,7 @@ fn world() -> World {
     world
 }
 
-fn asks(world: &mut World, name: &str, file: &str) {
+pub(super) fn asks(world: &mut World, name: &str, file: &str) {
     world.ask(name, file);
     let base = world.file(names::file::DOCKERFILE);
     let spec = &mut world.proposal(name).spec;
@@ -53,7 +53,14 @@ fn with(line: &str) -> String {
 }
 
 fn approved() -> World {
+    approved_by(Builder::Buildah)
+}
+
+fn approved_by(builder: Builder) -> World {
     let mut world = world();
+    if let Some(builds) = &mut world.settings.builds {
+        builds.builder = builder;
+    }
     asks(&mut world, ASKED, &with("RUN get jq"));
     world.decide(ASKED, Decision::Approved);
     world.settle();
@@ -61,7 +68,7 @@ fn approved() -> World {
 }
 
 /// The agent's container runs since now, as the container `id`.
-fn runs(world: &mut World, id: &str) {
+pub(super) fn runs(world: &mut World, id: &str) {
     let now = world.now;
     let state = ContainerState {
         running: Some(ContainerStateRunning {
@@ -72,7 +79,7 @@ fn runs(world: &mut World, id: &str) {
     agent_is(world, id, state);
 }
 
-fn agent_is(world: &mut World, id: &str, state: ContainerState) {
+pub(super) fn agent_is(world: &mut World, id: &str, state: ContainerState) {
     let status = world.pod.as_mut().unwrap().status.as_mut().unwrap();
     let agent = status
         .container_statuses
@@ -84,7 +91,7 @@ fn agent_is(world: &mut World, id: &str, state: ContainerState) {
     agent.state = Some(state);
 }
 
-fn helper(world: &World, role: &str) -> Option<Arc<Pod>> {
+pub(super) fn helper(world: &World, role: &str) -> Option<Arc<Pod>> {
     let is = |pod: &&Arc<Pod>| pod.metadata.labels.as_ref().unwrap()[names::LABEL_ROLE] == role;
     world.helpers.iter().find(is).cloned()
 }
@@ -106,7 +113,7 @@ fn ended(name: &str, code: i32, message: &str, at: Timestamp) -> ContainerStatus
 }
 
 /// The helper of that role ends, its one interesting container so.
-fn helper_ends(world: &mut World, role: &str, name: &str, code: i32, message: &str) {
+pub(super) fn helper_ends(world: &mut World, role: &str, name: &str, code: i32, message: &str) {
     let now = world.now;
     let pod = helper(world, role).unwrap();
     let mut pod = (*pod).clone();
@@ -122,7 +129,7 @@ fn helper_ends(world: &mut World, role: &str, name: &str, code: i32, message: &s
     world.helpers.push(Arc::new(pod));
 }
 
-fn image(world: &World) -> String {
+pub(super) fn image(world: &World) -> String {
     let spec = world.pod.as_ref().unwrap().spec.as_ref().unwrap();
     let agent = spec
         .containers
@@ -141,7 +148,7 @@ fn built(world: &mut World) {
     world.settle();
 }
 
-fn tried(world: &mut World) {
+pub(super) fn tried(world: &mut World) {
     helper_ends(world, names::ROLE_PROBE, container::PROBE, 0, "");
     world.settle();
 }
@@ -326,9 +333,16 @@ fn a_registry_that_would_not_take_an_image_is_not_asked_again() {
 
 #[test]
 fn certificates_go_where_a_registry_is_asked_and_nowhere_else() {
+    let own = "--ca-bundle=/run/bottle/ca/ca.crt";
+    certificates_go(Builder::Buildah, "--cert-dir=/run/bottle/ca", own);
+    certificates_go(Builder::BuildKit, own, own);
+}
+
+fn certificates_go(builder: Builder, pull: &str, push: &str) {
     let mut world = world();
     if let Some(builds) = &mut world.settings.builds {
         builds.ca_bundle = "registry-ca".into();
+        builds.builder = builder;
     }
     asks(&mut world, ASKED, &with("RUN get jq"));
     world.decide(ASKED, Decision::Approved);
@@ -339,8 +353,8 @@ fn certificates_go_where_a_registry_is_asked_and_nowhere_else() {
         let args = one.unwrap().args.clone().unwrap();
         args.iter().any(|arg| arg == flag)
     };
-    assert!(told("pull-0", "--cert-dir=/run/bottle/ca"));
-    assert!(told("push", "--ca-bundle=/run/bottle/ca/ca.crt"));
+    assert!(told("pull-0", pull));
+    assert!(told("push", push));
     for one in containers(pod.spec.as_ref().unwrap()) {
         let mounted = one
             .volume_mounts
@@ -734,8 +748,13 @@ fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
 
 #[test]
 fn a_build_step_has_no_credential_no_token_and_no_way_to_the_mark() {
-    let world = approved();
-    let pod = helper(&world, names::ROLE_BUILD).unwrap();
+    for builder in [Builder::Buildah, Builder::BuildKit] {
+        has_no_credential(&approved_by(builder), builder);
+    }
+}
+
+fn has_no_credential(world: &World, builder: Builder) {
+    let pod = helper(world, names::ROLE_BUILD).unwrap();
     let spec = pod.spec.as_ref().unwrap();
     assert_eq!(spec.automount_service_account_token, Some(false));
     assert!(
@@ -756,8 +775,19 @@ fn a_build_step_has_no_credential_no_token_and_no_way_to_the_mark() {
         let marks = added
             .iter()
             .any(|one| one == "NET_ADMIN" || one == "NET_RAW");
-        let runs_foreign = one.image.as_deref() == Some("builder.example.com/buildah:1");
-        assert_eq!(marks, !runs_foreign, "{}", one.name);
+        // Beside a step, or after it, only ours can; for BuildKit ours pulls, too, and needs nothing.
+        assert_eq!(
+            marks,
+            ["egress", "push"].contains(&&*one.name),
+            "{}",
+            one.name
+        );
+        let foreign = one.image.as_deref() == Some("builder.example.com/buildah:1");
+        let pulls = builder == Builder::Buildah && one.name == "pull-0";
+        assert_eq!(foreign, one.name == "build" || pulls, "{}", one.name);
+        if one.name == "pull-0" && builder == Builder::BuildKit {
+            assert!(added.is_empty(), "{added:?}");
+        }
         assert_eq!(security.allow_privilege_escalation, Some(false));
         let mounts: Vec<&str> = one
             .volume_mounts
@@ -802,6 +832,46 @@ fn a_build_step_has_no_credential_no_token_and_no_way_to_the_mark() {
         annotations[names::ANNOTATION_DOCKERFILE],
         with("RUN get jq")
     );
+}
+
+#[test]
+fn buildkit_is_given_each_base_by_its_name_and_pulls_none() {
+    let mut world = world();
+    if let Some(builds) = &mut world.settings.builds {
+        builds.builder = Builder::BuildKit;
+        builds.insecure = true;
+        builds.bases = vec!["push.example.com/base".into()];
+    }
+    let file = format!(
+        "{}COPY --from=push.example.com/base/tool:2 /t /t\n",
+        with("RUN x")
+    );
+    asks(&mut world, ASKED, &file);
+    world.decide(ASKED, Decision::Approved);
+    world.settle();
+    let pod = helper(&world, names::ROLE_BUILD).unwrap();
+    let spec = pod.spec.as_ref().unwrap();
+    let args = |name: &str| {
+        let one = containers(spec).find(|one| one.name == name).unwrap();
+        one.args.clone().unwrap()
+    };
+    assert_eq!(
+        args("build"),
+        ["build-kit", "--", DECLARED, "push.example.com/base/tool:2"]
+    );
+    let pull = args("pull-1");
+    for word in [
+        "--image=push.example.com/base/tool:2",
+        "--layout=/build/bases/1",
+        "--insecure",
+    ] {
+        assert!(pull.iter().any(|one| one == word), "{pull:?}");
+    }
+    assert!(!args("pull-0").contains(&"--insecure".to_owned()));
+    let build = containers(spec).find(|one| one.name == "build").unwrap();
+    let mounts = build.volume_mounts.as_ref().unwrap();
+    let bases = mounts.iter().find(|one| one.mount_path == "/build/bases");
+    assert_eq!(bases.unwrap().read_only, Some(true));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bottles;
 mod builds;
+mod builds_declared;
 mod builds_here;
 mod denials;
 mod flood;

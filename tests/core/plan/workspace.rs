@@ -13,7 +13,8 @@ use bot_bottle::{
 };
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateTerminated, ContainerStateWaiting, PersistentVolumeClaimStatus,
+    ContainerState, ContainerStateTerminated, ContainerStateWaiting, PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -286,6 +287,174 @@ fn a_claim_for_a_bottle_that_had_none_waits_too() {
     world.settle();
     let pod = world.pod.as_ref().unwrap().spec.as_ref().unwrap();
     assert!(pod.volumes.iter().flatten().any(|one| one.name == "kept"));
+}
+
+/// A bottle that names no class where none is the default: its claim is there, the agent runs without it.
+fn unserved(workspace: &str) -> World {
+    let mut world = World::new(&BOTTLE.replace("{acceptLoss: true}", workspace));
+    world.default_class = None;
+    assert!(!world.settle().contains(&"CreatePod".to_owned()));
+    world.wait(1);
+    assert!(world.settle().contains(&"CreatePod".to_owned()));
+    world.kubelet_runs_all();
+    world.sidecar_enforces();
+    world.settle();
+    world
+}
+
+fn is_on_claim(world: &World) -> bool {
+    let pod = world.pod.as_ref().unwrap().spec.as_ref().unwrap();
+    let named = |wanted: &str| {
+        let mut all = pod.volumes.iter().flatten();
+        all.any(|volume| volume.name == wanted)
+    };
+    assert_ne!(named("kept"), named("home"));
+    named("kept")
+}
+
+#[test]
+fn a_claim_that_names_no_class_is_seen_before_a_pod_is_made_and_its_default_class_serves_it() {
+    let mut world = World::new(&BOTTLE.replace("{acceptLoss: true}", "{size: 10Gi}"));
+    let first: Vec<String> = world.plan().actions.iter().map(name).collect();
+    assert_eq!(
+        first,
+        ["CreateConfigMap", "CreateClaim", "ApplyBottleStatus"]
+    );
+    world.settle();
+    assert!(is_on_claim(&world));
+    assert_eq!(kept(&world).1, "ClaimPending");
+}
+
+#[test]
+fn without_any_class_the_pod_holds_the_work_and_nothing_replaces_it_unasked() {
+    for (what, change) in replacements() {
+        let mut world = unserved("{size: 10Gi}");
+        assert!(!is_on_claim(&world));
+        let (status, reason, message) = kept(&world);
+        assert_eq!((&*status, &*reason), ("False", "NoStorageClass"), "{what}");
+        for word in ["blue-bottle", "default", "spec.workspace.acceptLoss"] {
+            assert!(message.contains(word), "{message}");
+        }
+        assert_eq!(world.ready().0, "True", "{what}");
+        assert!(world.plan().actions.is_empty(), "{what}");
+        change(&mut world);
+        let done = world.settle();
+        assert!(!done.contains(&"DeletePod".to_owned()), "{what}: {done:?}");
+        assert_eq!(kept(&world).1, "ReplacementWaits", "{what}");
+        workspace(&mut world).accept_loss = Some(true);
+        let done = world.settle();
+        assert!(done.contains(&"DeletePod".to_owned()), "{what}: {done:?}");
+    }
+    let world = unserved("{size: 10Gi, acceptLoss: true}");
+    let (_, reason, message) = kept(&world);
+    assert_eq!(reason, "NoStorageClass");
+    assert!(message.contains("acceptLoss allows"), "{message}");
+}
+
+#[test]
+fn roll_is_held_without_any_class_and_its_approvals_come_into_force_in_place() {
+    let mut world = unserved("{size: 10Gi}\n  rollout: Roll");
+    world.ask_for("one", "one.example.com");
+    world.settle();
+    world.decide("one", Decision::Approved);
+    let done = world.settle();
+    assert!(!done.contains(&"DeletePod".to_owned()), "{done:?}");
+    assert_eq!(kept(&world).1, "ReplacementWaits");
+    world.sidecar_enforces();
+    world.settle();
+    assert_eq!(world.phase("one"), "Enforced");
+}
+
+#[test]
+fn a_class_that_comes_later_serves_the_next_pod_and_ends_none_unasked() {
+    // The API server writes a new default class into the claim; a volume without a class may be bound to it as well.
+    let serve: [fn(&mut World); 2] = [
+        |world| claim_spec(world).storage_class_name = Some("standard".into()),
+        |world| claim_spec(world).volume_name = Some("by-hand".into()),
+    ];
+    for serve in serve {
+        let mut world = unserved("{size: 10Gi}");
+        let claim = world.claim.as_ref().unwrap().metadata.uid.clone();
+        serve(&mut world);
+        let done = world.settle();
+        assert!(!done.contains(&"DeletePod".to_owned()), "{done:?}");
+        let (_, reason, message) = kept(&world);
+        assert_eq!(reason, "ReplacementWaits");
+        assert!(message.contains("can live on a claim now"), "{message}");
+        assert!(!is_on_claim(&world));
+        // A person ends the pod.
+        world.pod = None;
+        world.settle();
+        assert!(is_on_claim(&world));
+        assert_eq!(world.claim.as_ref().unwrap().metadata.uid, claim);
+
+        let mut world = unserved("{size: 10Gi, acceptLoss: true}");
+        serve(&mut world);
+        let done = world.settle();
+        assert!(done.contains(&"DeletePod".to_owned()), "{done:?}");
+        assert!(is_on_claim(&world));
+
+        // Before an agent has run nothing is lost.
+        let mut world = unserved("{size: 10Gi}");
+        world.pod.as_mut().unwrap().status = None;
+        serve(&mut world);
+        world.settle();
+        assert!(is_on_claim(&world));
+    }
+}
+
+fn claim_spec(world: &mut World) -> &mut PersistentVolumeClaimSpec {
+    world.claim.as_mut().unwrap().spec.as_mut().unwrap()
+}
+
+#[test]
+fn a_clock_ahead_of_ours_holds_no_pod_back() {
+    let mut world = World::new(&BOTTLE.replace("{acceptLoss: true}", "{size: 10Gi}"));
+    world.default_class = None;
+    world.settle();
+    assert!(world.pod.is_none() && world.plan().recheck.is_some());
+    let later = world
+        .now
+        .checked_add(SignedDuration::from_hours(1))
+        .unwrap();
+    world.claim.as_mut().unwrap().metadata.creation_timestamp = Some(Time(later));
+    world.settle();
+    assert!(!is_on_claim(&world));
+}
+
+#[test]
+fn a_new_claim_moves_no_pod_before_it_is_known_who_serves_it() {
+    let mut world = passing();
+    world.default_class = None;
+    workspace(&mut world).size = Some("10Gi".into());
+    workspace(&mut world).accept_loss = Some(true);
+    for _ in 0..2 {
+        let done = world.settle();
+        assert!(!done.contains(&"DeletePod".to_owned()), "{done:?}");
+        world.wait(1);
+    }
+    assert_eq!(kept(&world).1, "NoStorageClass");
+}
+
+#[test]
+fn a_class_that_the_bottle_names_is_waited_for_and_named() {
+    let mut world = World::new(&BOTTLE.replace("{acceptLoss: true}", CLAIM));
+    world.default_class = None;
+    world.settle();
+    world.wait(60);
+    world.pod.as_mut().unwrap().status = yaml::from_str(
+        "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', message: 'no volume'}]}",
+    )
+    .unwrap();
+    world.settle();
+    assert!(is_on_claim(&world));
+    let (_, reason, message) = world.ready();
+    assert_eq!(reason, "Unschedulable");
+    assert!(
+        message.contains("no volume; ") && message.contains("storage class fast"),
+        "{message}"
+    );
+    assert!(kept(&world).2.contains("storage class fast"));
 }
 
 #[test]

@@ -42,8 +42,12 @@ pub struct World {
     pub pod: Option<Pod>,
     pub config_map: Option<ConfigMap>,
     pub claim: Option<PersistentVolumeClaim>,
+    /// The cluster's default storage class, which admission writes into claims that name none.
+    pub default_class: Option<&'static str>,
     pub settings: Settings,
     pub helpers: Vec<Arc<Pod>>,
+    /// What was built in the namespace for other Bottles.
+    pub known: BTreeMap<String, String>,
     /// Whether the operator has removed the Bottle.
     pub removed: bool,
     /// Whether the bottle may be interrupted.
@@ -60,6 +64,7 @@ impl World {
             pod: None,
             config_map: None,
             claim: None,
+            default_class: Some("standard"),
             settings: Settings {
                 supervise_image: "registry.example.com/supervise:3".into(),
                 pull_policy: "IfNotPresent".into(),
@@ -71,6 +76,7 @@ impl World {
                 builtin: BottleClassSpec::default(),
             },
             helpers: Vec::new(),
+            known: BTreeMap::new(),
             removed: false,
             turn: true,
             now: "2026-03-01T10:00:00Z".parse().unwrap(),
@@ -93,7 +99,8 @@ impl World {
     }
 
     pub fn plan(&self) -> Plan {
-        let known: BTreeMap<_, _> = self.proposals.iter().filter_map(brought).collect();
+        let mut known = self.known.clone();
+        known.extend(self.proposals.iter().filter_map(brought));
         let observed = Observed {
             class: self.class.as_ref(),
             proposals: &self.proposals,
@@ -145,6 +152,9 @@ impl World {
             Action::CreateClaim(mut claim) => {
                 assert!(self.claim.is_none());
                 claim.metadata.uid = Some("claim-uid".into());
+                claim.metadata.creation_timestamp = Some(Time(self.now));
+                let class = &mut claim.spec.as_mut().unwrap().storage_class_name;
+                *class = class.take().or(self.default_class.map(str::to_owned));
                 self.claim = Some(*claim);
             }
             Action::DeleteBottle { uid } => {

@@ -9,13 +9,19 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::path::PathBuf;
 use tempfile::NamedTempFile;
 
-/// The operator with another registry to push to.
-fn operator(kubeconfig: &PathBuf, registry: &str, insecure: bool) -> (Operator, NamedTempFile) {
+/// The operator with another registry to push to, and this builder.
+fn operator(
+    kubeconfig: &PathBuf,
+    registry: &str,
+    insecure: bool,
+    (builder, image): (&str, &str),
+) -> (Operator, NamedTempFile) {
     let builds = NamedTempFile::new().unwrap();
     let text = serde_json::json!({
+        "builder": builder,
         "registry": format!("{registry}/bottles"),
         "insecure": insecure,
-        "image": "bot-bottle/builder:dev",
+        "image": image,
         "pushSecret": "push",
         "pullSecret": "pull",
         "caBundle": "authority",
@@ -47,6 +53,16 @@ fn login(namespace: &Namespace, name: &str, password: &str) {
 
 #[test]
 fn a_registry_with_a_login_and_a_certificate_takes_an_image_and_one_that_refuses_says_why() {
+    logs_in(("Buildah", "bot-bottle/builder:dev"));
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn the_same_with_bases_that_are_pulled_for_buildkit() {
+    logs_in(("BuildKit", super::kit::image()));
+}
+
+fn logs_in(builder: (&str, &str)) {
     let namespace = Namespace::new();
     let kubeconfig = operators_kubeconfig();
     base();
@@ -64,7 +80,7 @@ fn a_registry_with_a_login_and_a_certificate_takes_an_image_and_one_that_refuses
         login(&namespace, name, "bottle");
     }
     let _stopped = Stopped::new();
-    let working = operator(&kubeconfig, &registry, false);
+    let working = operator(&kubeconfig, &registry, false, builder);
     // Pulled by the node, too, with the same login.
     let bottle = bottle_of(&namespace, &base);
     let taken = on(&base, "RUN busybox touch /taken");
@@ -95,7 +111,7 @@ fn a_registry_with_a_login_and_a_certificate_takes_an_image_and_one_that_refuses
     };
     refused("401", "one");
     drop(working);
-    let _read_only = operator(&kubeconfig, &at("registry-readonly"), true);
+    let _read_only = operator(&kubeconfig, &at("registry-readonly"), true, builder);
     refused("405", "two");
     std::fs::remove_file(kubeconfig).unwrap();
 }

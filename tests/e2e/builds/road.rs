@@ -9,9 +9,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// A tool that holds what the build got through its proxy.
-const GREET: &str = "RUN busybox wget -q -O /greeting http://files.example.com/ && \\\n  printf '#!/bin/sh\\nexec busybox cat /greeting\\n' > /bin/greet && busybox chmod 755 /bin/greet";
+pub const GREET: &str = "RUN busybox wget -q -O /greeting http://files.example.com/ && \\\n  printf '#!/bin/sh\\nexec busybox cat /greeting\\n' > /bin/greet && busybox chmod 755 /bin/greet";
 
-fn greets(bottle: &Bottle<'_>) -> bool {
+pub fn greets(bottle: &Bottle<'_>) -> bool {
     bottle
         .shell("greet")
         .all()
@@ -21,17 +21,22 @@ fn greets(bottle: &Bottle<'_>) -> bool {
 #[test]
 fn a_tool_is_built_in_and_the_agent_goes_on_where_it_was() {
     let namespace = Namespace::new();
-    let bottle = bottle(&namespace);
+    a_tool_is_built_in(&bottle(&namespace));
+}
+
+/// Whoever builds.
+pub fn a_tool_is_built_in(bottle: &Bottle<'_>) {
+    let namespace = bottle.namespace;
     bottle
         .shell("echo uncommitted > /bottle/workspace/file; echo talk > /bottle/home/talk")
         .good();
-    assert!(!greets(&bottle));
+    assert!(!greets(bottle));
     let pod = namespace.field(&format!("pod/{}", bottle.pod()), ".metadata.uid");
     let file = with(GREET);
-    let proposal = approved(&bottle, &file);
-    becomes(&bottle, &proposal, "Enforced");
-    agent_runs(&bottle);
-    assert!(greets(&bottle));
+    let proposal = approved(bottle, &file);
+    becomes(bottle, &proposal, "Enforced");
+    agent_runs(bottle);
+    assert!(greets(bottle));
     // The same pod, with all that was in it.
     assert_eq!(
         namespace.field(&format!("pod/{}", bottle.pod()), ".metadata.uid"),
@@ -41,35 +46,35 @@ fn a_tool_is_built_in_and_the_agent_goes_on_where_it_was() {
         .shell("busybox cat /bottle/workspace/file /bottle/home/talk")
         .good();
     assert_eq!(kept, "uncommitted\ntalk\n");
-    assert!(image(&bottle).contains("@sha256:"), "{}", image(&bottle));
+    assert!(image(bottle).contains("@sha256:"), "{}", image(bottle));
     let shown = bottle
         .shell("busybox cat /etc/claude-bottle/current-config/Dockerfile")
         .good();
     assert_eq!(shown, file);
-    let answer = ask(&bottle, &file).answer();
+    let answer = ask(bottle, &file).answer();
     assert!(answer.contains("status: approved"), "{answer}");
     // One more on top of it; the one below goes, and takes it along.
     let proposal2 = approved(
-        &bottle,
+        bottle,
         &file.replace(
             "USER 1000:1000",
             "RUN busybox touch /second\nUSER 1000:1000",
         ),
     );
-    becomes(&bottle, &proposal2, "Enforced");
-    agent_runs(&bottle);
+    becomes(bottle, &proposal2, "Enforced");
+    agent_runs(bottle);
     bottle.shell("busybox ls /second /greeting").good();
-    decide(&bottle, &proposal, r#"{"decision":"Revoked"}"#);
-    becomes(&bottle, &proposal2, "Conflicted");
+    decide(bottle, &proposal, r#"{"decision":"Revoked"}"#);
+    becomes(bottle, &proposal2, "Conflicted");
     eventually("the declared image is back", PATIENCE, || {
-        let now = image(&bottle);
-        if now == base() && !greets(&bottle) {
+        let now = image(bottle);
+        if now == base() && !greets(bottle) {
             Ok(())
         } else {
             Err(now)
         }
     });
-    agent_runs(&bottle);
+    agent_runs(bottle);
     assert_eq!(
         bottle.shell("busybox cat /bottle/workspace/file").good(),
         "uncommitted\n"

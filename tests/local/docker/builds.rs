@@ -1,7 +1,7 @@
 //! An approved Dockerfile, built by the daemon: its road, its failures, and what a step of it tries.
 
 use super::{agent_id, container, docker};
-use crate::scenarios::{NEVER, OPEN, Place as _, within};
+use crate::scenarios::{NEVER, OPEN, Place as _, manifest, within};
 use crate::web::PAGE;
 use crate::world::{PATIENCE, Runtime, World, gateway, text};
 use nix::sys::signal::{SIGKILL, kill};
@@ -97,6 +97,39 @@ fn an_approved_dockerfile_is_built_and_the_agent_goes_on_in_it() {
     assert_eq!(image(&world), built);
     assert!(!world.bottle().join("log/build").exists());
     assert_eq!(others(&world), before);
+}
+
+#[test]
+fn a_bottle_with_only_a_dockerfile_starts_in_what_is_built_from_it_and_goes_on_in_an_edited_one() {
+    let world = World::of(Runtime::Docker);
+    let apply = |file: &str| {
+        let text = manifest("").replace("    image: bot-bottle/agent-example:dev\n", "");
+        let file = serde_json::to_string(file).unwrap();
+        world.apply_file(&format!("{text}  dockerfile: {file}\n"));
+    };
+    let file = with("RUN curl -fsS http://api.example.com/ -o /usr/local/share/tool");
+    apply(&file);
+    let seen = world.inside(
+        "echo kept > ~/mark; cat /usr/local/share/tool /etc/claude-bottle/current-config/Dockerfile",
+    );
+    assert!(seen.contains(PAGE) && seen.contains(&file), "{seen}");
+    let (before, first) = (others(&world), image(&world));
+    apply(&with("RUN echo more > /more"));
+    let edited = within(PATIENCE, || {
+        let now = image(&world);
+        (!now.is_empty() && now != first).then_some(now)
+    });
+    let edited = edited.unwrap_or_else(|| panic!("{}", world.logs()));
+    let seen = world.inside("cat ~/mark /more");
+    assert!(seen.starts_with("kept\nmore\n"), "{seen}");
+    assert_eq!(others(&world), before);
+    apply(&with("RUN echo the last words; exit 3"));
+    let said = within(PATIENCE, || {
+        let text = fs::read_to_string(world.bottle().join("bottle.yaml")).ok()?;
+        text.contains("non-zero code: 3").then_some(())
+    });
+    assert!(said.is_some(), "{}", world.logs());
+    assert_eq!(image(&world), edited);
 }
 
 #[test]
