@@ -10,8 +10,12 @@ pub const FIELD_MANAGER: &str = "bot-bottle-operator";
 pub const FIELD_MANAGER_SIDECAR: &str = "bot-bottle-supervise";
 /// Reporter of the operator's Events.
 pub const REPORTER: &str = "bot-bottle-operator";
-/// User agent and `managed-by` value.
+/// `managed-by` value.
 pub const PRODUCT: &str = "bot-bottle";
+/// User agent of the operator, by which an API server's audit log tells it from others with its account.
+pub const USER_AGENT: &str = concat!("bot-bottle-operator/", env!("CARGO_PKG_VERSION"));
+/// User agent of a bottle's sidecar.
+pub const USER_AGENT_SIDECAR: &str = concat!("bot-bottle-supervise/", env!("CARGO_PKG_VERSION"));
 
 /// Label on every object of a bottle: the bottle's name.
 pub const LABEL_BOTTLE: &str = "bot-bottle.dev/bottle";
