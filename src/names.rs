@@ -44,6 +44,8 @@ pub const ANNOTATION_CONFIG: &str = "bot-bottle.dev/config";
 pub const ANNOTATION_WORKSPACE: &str = "bot-bottle.dev/workspace";
 /// Annotation on a pod that builds: the Dockerfile, mounted as a file.
 pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
+/// Annotation on a Proposal in the operator's cache, never on a stored one: how many bytes were left out there.
+pub const ANNOTATION_LEFT_OUT: &str = "bot-bottle.dev/left-out";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
