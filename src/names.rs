@@ -10,8 +10,12 @@ pub const FIELD_MANAGER: &str = "bot-bottle-operator";
 pub const FIELD_MANAGER_SIDECAR: &str = "bot-bottle-supervise";
 /// Reporter of the operator's Events.
 pub const REPORTER: &str = "bot-bottle-operator";
-/// User agent and `managed-by` value.
+/// `managed-by` value.
 pub const PRODUCT: &str = "bot-bottle";
+/// User agent of the operator, by which an API server's audit log tells it from others with its account.
+pub const USER_AGENT: &str = concat!("bot-bottle-operator/", env!("CARGO_PKG_VERSION"));
+/// User agent of a bottle's sidecar.
+pub const USER_AGENT_SIDECAR: &str = concat!("bot-bottle-supervise/", env!("CARGO_PKG_VERSION"));
 
 /// Label on every object of a bottle: the bottle's name.
 pub const LABEL_BOTTLE: &str = "bot-bottle.dev/bottle";
@@ -40,6 +44,8 @@ pub const ANNOTATION_CONFIG: &str = "bot-bottle.dev/config";
 pub const ANNOTATION_WORKSPACE: &str = "bot-bottle.dev/workspace";
 /// Annotation on a pod that builds: the Dockerfile, mounted as a file.
 pub const ANNOTATION_DOCKERFILE: &str = "bot-bottle.dev/dockerfile";
+/// Annotation on a Proposal in the operator's cache, never on a stored one: how many bytes were left out there.
+pub const ANNOTATION_LEFT_OUT: &str = "bot-bottle.dev/left-out";
 /// kubectl's own restart annotation, honoured on a Bottle.
 pub const ANNOTATION_RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 

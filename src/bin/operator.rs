@@ -18,6 +18,7 @@ use bot_bottle::{
     yaml,
 };
 use clap::{Args, Parser, Subcommand};
+use http::{HeaderValue, header::USER_AGENT};
 use ipnet::IpNet;
 use std::{
     error::Error,
@@ -246,7 +247,10 @@ async fn run(arguments: Run) -> Result<(), Box<dyn Error>> {
         reporter = names::REPORTER,
         "operator starts"
     );
-    let config = kube::Config::infer().await?;
+    let mut config = kube::Config::infer().await?;
+    config
+        .headers
+        .push((USER_AGENT, HeaderValue::from_static(names::USER_AGENT)));
     serve_webhook(arguments.webhook, &arguments.lease.identity, &config).await?;
     let Some(lease) = &arguments.lease.lease else {
         return work(config, options, Fence::open(), &health, until(stopped)).await;

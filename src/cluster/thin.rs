@@ -45,7 +45,7 @@ impl Thin {
         };
         if !surplus::unseen(proposal) {
             if surplus::over(proposal) {
-                empty(proposal);
+                surplus::leave_out(proposal);
             }
             self.forget(&object);
             return object;
@@ -54,7 +54,7 @@ impl Thin {
         if whole.len() < WHOLE || whole.contains(&name) {
             whole.insert(name);
         } else {
-            empty(proposal);
+            surplus::leave_out(proposal);
         }
         object
     }
@@ -70,14 +70,6 @@ impl Thin {
             }
         }
     }
-}
-
-fn empty(proposal: &mut Proposal) {
-    let spec = &mut proposal.spec;
-    spec.proposed_file = String::new();
-    spec.base_file = String::new();
-    spec.justification = String::new();
-    spec.final_file = None;
 }
 
 #[cfg(test)]

@@ -32,16 +32,16 @@ impl Plan {
     /// Removes questions beyond what anybody could be shown, some at a time.
     pub(super) fn remove_surplus(&mut self, surplus: &[&Proposal], now: Timestamp) {
         let there = |one: &&&Proposal| one.metadata.deletion_timestamp.is_none();
-        let mut left = surplus.iter().filter(there).peekable();
-        if left.peek().is_none() {
-            return;
-        }
-        for one in left.by_ref().take(surplus::AT_ONCE) {
-            self.actions.push(removal(one));
-        }
-        if left.peek().is_some() {
+        let (due, early): (Vec<&Proposal>, Vec<&Proposal>) = surplus
+            .iter()
+            .filter(there)
+            .partition(|one| surplus::goes_at(one) <= now);
+        self.look_again(early.iter().map(|one| surplus::goes_at(one)).min());
+        let (going, left) = due.split_at(due.len().min(surplus::AT_ONCE));
+        self.actions.extend(going.iter().map(|one| removal(one)));
+        if !left.is_empty() {
             self.look_again(Some(now));
-        } else {
+        } else if !going.is_empty() && early.is_empty() {
             self.notify(
                 None,
                 Notice {

@@ -7,13 +7,25 @@ use super::{State, condition};
 use crate::{
     api::{Decision, Proposal, ProposalPhase},
     config::decisions::Limits,
+    names,
 };
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
 
 /// Questions of one bottle that are kept though nobody has seen them: those that may be shown next, and twice as many
 /// that wait for room.
 pub const UNSEEN: usize = 3 * Limits::PENDING as usize;
 /// How many one plan removes, so that a flood takes its turn like everybody else.
 pub const AT_ONCE: usize = 40;
+
+/// Files of a question of the largest size: two of 128 KiB.
+const LARGEST: usize = 2 * 128 * 1024;
+/// How long one of that size stays, and a smaller one the less.
+///
+/// etcd keeps what was deleted until it is compacted: the API server does that every five minutes, for what is older than
+/// five. Were a question removed at once, a flood would have room for the next in a quota of Proposals, and fill etcd
+/// with what is gone already. So as many bytes as a quota has room for come in this time, and not more.
+const STAYS: SignedDuration = SignedDuration::from_mins(10);
 
 /// Proposals of one bottle, in their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +61,40 @@ pub fn over(proposal: &Proposal) -> bool {
 /// Whether its files were left out where it was read: one too many already then. No stored question has an empty file.
 fn emptied(proposal: &Proposal) -> bool {
     unseen(proposal) && proposal.spec.proposed_file.is_empty()
+}
+
+/// Leaves out the files before a cache holds them.
+pub fn leave_out(proposal: &mut Proposal) {
+    let size = size(proposal).to_string();
+    let annotations = proposal.annotations_mut();
+    annotations.insert(names::ANNOTATION_LEFT_OUT.to_owned(), size);
+    let spec = &mut proposal.spec;
+    spec.proposed_file = String::new();
+    spec.base_file = String::new();
+    spec.justification = String::new();
+    spec.final_file = None;
+}
+
+/// Bytes of its files, also of those that were left out.
+fn size(proposal: &Proposal) -> usize {
+    let left_out = proposal.annotations().get(names::ANNOTATION_LEFT_OUT);
+    let left_out = left_out.filter(|_| proposal.spec.proposed_file.is_empty());
+    if let Some(size) = left_out.and_then(|size| size.parse().ok()) {
+        return size;
+    }
+    let spec = &proposal.spec;
+    spec.proposed_file.len() + spec.base_file.len() + spec.justification.len()
+}
+
+/// When one of those that go may go.
+pub fn goes_at(proposal: &Proposal) -> Timestamp {
+    let parts = size(proposal).min(LARGEST) * 1000 / LARGEST;
+    let stays = STAYS * i32::try_from(parts).unwrap_or(1000) / 1000;
+    proposal
+        .creation_timestamp()
+        .map_or(Timestamp::MIN, |made| {
+            made.0.saturating_add(stays).unwrap_or(made.0)
+        })
 }
 
 /// Keeps the first [`UNSEEN`] of those that nobody was ever shown, and everything that somebody was.

@@ -1,5 +1,7 @@
 //! The operator's role against what it asks for, as the API server has written it down: no verb is missing, none is spare.
 
+pub mod log;
+
 use crate::{
     process::{Operator, PATIENCE},
     proposals::{decide, question, with},
@@ -12,16 +14,7 @@ use crate::{
         },
     },
 };
-use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-};
-
-/// `verb resource.group/subresource`
-type Right = String;
+use serde_json::json;
 
 /// Rights that are asked for inside other requests; the requests that would fail without them are in the workout.
 ///
@@ -54,23 +47,29 @@ async fn the_operator_uses_every_verb_of_its_role_and_no_other() {
     operator.is("leading").await;
     work_out(&space).await;
 
-    let granted = granted(&space).await;
-    let asked = eventually(
-        "the API server has written all of it down",
-        PATIENCE,
-        async || {
-            let (used, _) = audited(&space);
-            let missing: Vec<_> = granted.difference(&used).collect();
-            missing.is_empty().then_some(())
-        },
-    );
-    let in_time = tokio::time::timeout(PATIENCE / 3, asked).await;
-    let (used, refused) = audited(&space);
-    let unused: Vec<_> = granted.difference(&used).collect();
-    assert!(in_time.is_ok(), "the role has what nobody uses: {unused:?}");
-    let beyond: Vec<_> = used.difference(&granted).collect();
-    assert!(beyond.is_empty(), "used, but in no rule: {beyond:?}");
-    assert!(refused.is_empty(), "refused by role: {refused:?}");
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let wide = |part: &str| format!("{OPERATOR}{part}.{OPERATOR_NAMESPACE}");
+    let mut granted = log::granted(&space, roles, &wide("")).await;
+    for implied in IMPLIED {
+        assert!(granted.remove(implied), "{implied}: not in the role");
+    }
+    granted.extend(log::granted(&space, roles, &wide("-classes")).await);
+    let roles = roles.replace("clusterroles", "namespaces/{}/roles");
+    granted.extend(log::granted(&space, &roles, &format!("{OPERATOR}-lease")).await);
+    log::is_what_is_used(&granted, |object| {
+        object["namespace"] == space.namespace.as_str()
+            || object["resource"] == "bottleclasses"
+            || (object["namespace"] == OPERATOR_NAMESPACE && object["resource"] == "leases")
+    })
+    .await;
+    // Every operator of these tests is confined, as by the chart's `namespaces`: RoleBindings there must be enough.
+    let wide = log::read(|object| object["namespace"].is_null()).used;
+    let wide: Vec<_> = wide.iter().map(String::as_str).collect();
+    let classes = ["list", "patch", "watch"].map(|verb| {
+        let status = if verb == "patch" { "/status" } else { "" };
+        format!("{verb} bottleclasses.bot-bottle.dev{status}")
+    });
+    assert_eq!(wide, classes, "asked for in no namespace");
 }
 
 /// All that an operator ever does.
@@ -203,94 +202,4 @@ async fn work_out(space: &Space) {
     }
     gone(ACCOUNTS, "bottle-supervise").await;
     accepted("deleted", admin.delete(CLASSES, &space.namespace).await);
-}
-
-/// What the chart's roles give to the operator.
-async fn granted(space: &Space) -> BTreeSet<Right> {
-    let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    let system = space.admin.elsewhere(OPERATOR_NAMESPACE);
-    let mut rights = BTreeSet::new();
-    for (path, name) in [
-        (
-            format!("{rbac}/clusterroles"),
-            format!("{OPERATOR}.{OPERATOR_NAMESPACE}"),
-        ),
-        (
-            format!("{rbac}/clusterroles"),
-            format!("{OPERATOR}-classes.{OPERATOR_NAMESPACE}"),
-        ),
-        (
-            format!("{rbac}/namespaces/{{}}/roles"),
-            format!("{OPERATOR}-lease"),
-        ),
-    ] {
-        let role = accepted(&name, system.get(&path, &name).await);
-        let words = |rule: &Value, key: &str| -> Vec<String> {
-            serde_json::from_value(rule[key].clone()).expect("a list of words")
-        };
-        for rule in role["rules"].as_array().expect("rules") {
-            for group in words(rule, "apiGroups") {
-                for resource in words(rule, "resources") {
-                    let (resource, sub) = resource.split_once('/').unwrap_or((&resource, ""));
-                    for verb in words(rule, "verbs") {
-                        rights.insert(right(&verb, &group, resource, sub));
-                    }
-                }
-            }
-        }
-    }
-    for implied in IMPLIED {
-        assert!(rights.remove(implied), "{implied}: not in the role");
-    }
-    rights
-}
-
-fn right(verb: &str, group: &str, resource: &str, subresource: &str) -> Right {
-    let dot = if group.is_empty() { "" } else { "." };
-    let slash = if subresource.is_empty() { "" } else { "/" };
-    format!("{verb} {resource}{dot}{group}{slash}{subresource}")
-}
-
-/// What the operator of this test asked for, and what of it was refused by role.
-fn audited(space: &Space) -> (BTreeSet<Right>, BTreeSet<Right>) {
-    let state = std::env::var_os("BOT_BOTTLE_STATE_DIR").expect("the cluster's own directory");
-    let log = fs::File::open(PathBuf::from(state).join("log/audit.log")).expect("an audit log");
-    let (mut used, mut refused) = (BTreeSet::new(), BTreeSet::new());
-    let account = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR}");
-    for line in BufReader::new(log).lines() {
-        let Ok(event) = serde_json::from_str::<Value>(&line.expect("a line")) else {
-            continue;
-        };
-        let object = &event["objectRef"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let namespace = text(&object["namespace"]);
-        let ours = namespace == space.namespace
-            || object["resource"] == "bottleclasses"
-            || (namespace == OPERATOR_NAMESPACE && object["resource"] == "leases");
-        if !ours || event["user"]["username"] != account.as_str() {
-            continue;
-        }
-        let of = |verb: &str| {
-            right(
-                verb,
-                &text(&object["apiGroup"]),
-                &text(&object["resource"]),
-                &text(&object["subresource"]),
-            )
-        };
-        let verb = text(&event["verb"]);
-        match event["responseStatus"]["code"].as_u64() {
-            Some(403) if event["annotations"]["authorization.k8s.io/decision"] == "forbid" => {
-                refused.insert(of(&verb));
-            }
-            // An apply that makes the object needs both.
-            Some(201) if verb == "patch" => {
-                used.extend([of("patch"), of("create")]);
-            }
-            _ => {
-                used.insert(of(&verb));
-            }
-        }
-    }
-    (used, refused)
 }

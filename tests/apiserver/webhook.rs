@@ -1,6 +1,7 @@
 //! The operator's own webhook, in a cluster that serves no MutatingAdmissionPolicy; `tests/run` starts one for it.
 
 use crate::{
+    audit::log,
     process::{Operator, PATIENCE},
     proposals::{asked, decide},
     support::{
@@ -13,6 +14,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::net::TcpListener;
 
+const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 fn name() -> String {
@@ -128,4 +130,12 @@ async fn the_webhook_records_who_decided_and_without_it_nobody_can() {
     })
     .await;
     assert_ne!(bundle(&space.admin).await, before);
+
+    // What it may do for that is what it does.
+    let role = format!("{OPERATOR}-webhook.{OPERATOR_NAMESPACE}");
+    let granted = log::granted(&space, ROLES, &role).await;
+    log::is_what_is_used(&granted, |object| {
+        object["resource"] == "mutatingwebhookconfigurations"
+    })
+    .await;
 }

@@ -5,8 +5,9 @@
 
 use super::{Proposal, Put, Standing, Store, StoreError, Stored, kept};
 use crate::config::text::readable;
-use crate::names::{GROUP, LABEL_BOTTLE, VERSION};
+use crate::names::{self, GROUP, LABEL_BOTTLE, VERSION};
 use crate::supervise::report::BottleStatus;
+use http::{HeaderValue, header::USER_AGENT};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, Status};
 use kube::{Api, Client, Config};
@@ -52,6 +53,8 @@ impl Kubernetes {
         config.connect_timeout = Some(TIMEOUT);
         config.read_timeout = Some(TIMEOUT);
         config.write_timeout = Some(TIMEOUT);
+        let agent = HeaderValue::from_static(names::USER_AGENT_SIDECAR);
+        config.headers.push((USER_AGENT, agent));
         let client = Client::try_from(config).map_err(ConnectError::Client)?;
         Ok(Self::new(client, namespace, bottle, bottle_uid))
     }

@@ -5,7 +5,7 @@ use bot_bottle::{
     api::Decision,
     names,
     plan::{Action, Plan},
-    proposal::surplus::{AT_ONCE, UNSEEN},
+    proposal::surplus::{self, AT_ONCE, UNSEEN},
 };
 
 /// Questions `f00000`, `f00001`, … in the order of asking.
@@ -122,6 +122,46 @@ fn one_whose_files_were_left_out_is_removed_whatever_its_place() {
     flood(&mut world, 2);
     world.proposal("f00000").spec.proposed_file = String::new();
     assert_eq!(removed(&world.plan()), ["f00000"]);
+}
+
+/// What is deleted stays in etcd for a while: a quota bounds a flood only if what is large makes no room at once.
+#[test]
+fn the_largest_stay_until_etcd_has_forgotten_as_many_and_smaller_ones_the_shorter() {
+    const LARGEST: usize = 128 * 1024;
+    let mut world = World::running();
+    flood(&mut world, UNSEEN);
+    settle(&mut world);
+    // In the place of those that are shown now.
+    for number in 0..20 {
+        world.ask_for(&format!("e{number:05}"), &format!("e{number}.example.net"));
+    }
+    let made = world.now;
+    for (name, size) in [("f90000", LARGEST), ("f90001", LARGEST / 2)] {
+        world.ask_for(name, "large.example.net");
+        let spec = &mut world.proposal(name).spec;
+        spec.proposed_file = "x".repeat(size);
+        spec.base_file.clone_from(&spec.proposed_file);
+    }
+    // As a cache holds it.
+    surplus::leave_out(world.proposal("f90001"));
+    let plan = world.plan();
+    assert_eq!(removed(&plan), [""; 0]);
+    let after = |seconds: i64| {
+        made.checked_add(jiff::SignedDuration::from_secs(seconds))
+            .ok()
+    };
+    assert_eq!(plan.recheck, after(300));
+    world.wait(300);
+    let plan = world.plan();
+    assert_eq!(removed(&plan), ["f90001"]);
+    assert!(!told(&plan), "once, when it is over");
+    world.settle();
+    world.wait(299);
+    assert_eq!(removed(&world.plan()), [""; 0]);
+    world.wait(1);
+    let plan = world.plan();
+    assert_eq!(removed(&plan), ["f90000"]);
+    assert!(told(&plan));
 }
 
 #[test]
