@@ -3,9 +3,11 @@
 use crate::scenarios::manifest;
 use crate::world::{PATIENCE, Place as _, Runtime, World, text, within};
 use crate::{web, world};
-use std::fs;
+use std::{fs, time::Duration};
 
 const SECURE: &str = "secure.example.com";
+/// How long an agent that is there takes for a line of shell.
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 fn config_map(name: &str, key: &str, content: &str) -> String {
     let content = serde_json::to_string(content).unwrap();
@@ -44,7 +46,9 @@ fn comes(world: &World, name: &str, reason: &str) -> String {
 /// Waits until the agent of that start is there.
 fn started(world: &World, start: u32) {
     let there = within(PATIENCE, || {
-        let said = world.inside("echo $START");
+        // An agent that is being ended takes a job along: it is asked again.
+        let out = world.job("echo $START");
+        let said = within(AT_ONCE, || fs::read_to_string(&out).ok())?;
         (said.lines().next() == Some(&*start.to_string())).then_some(())
     });
     assert!(there.is_some(), "{}", world.logs());

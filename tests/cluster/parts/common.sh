@@ -51,6 +51,15 @@ wait_for() {
   done
 }
 
+# Cargo takes for ours what another checkout has built into the same target directory, though that one's path is compiled in.
+clean_others_programs() {
+  local mark=$CARGO_TARGET_DIR/checkout
+  [ "$(cat "$mark" 2>/dev/null)" = "$repository" ] && return
+  cargo clean --quiet --package bot-bottle
+  mkdir -p "$CARGO_TARGET_DIR"
+  printf '%s\n' "$repository" > "$mark"
+}
+
 # Runs a command where the cluster lives: inside its machine, or here when it is a control plane only.
 inside() {
   local machine
