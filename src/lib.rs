@@ -23,6 +23,7 @@
 //! - [`local`]: SHELL, bottles on this machine: a directory of YAML objects, the runtimes `sandbox`, `docker` and `process`
 //! - [`pull`]: SHELL, pulls an image that a build is based on
 //! - [`push`]: SHELL, pushes a built image to a registry
+//! - [`registry`]: SHELL, what both ask of an image registry
 //! - [`render`]: SHELL, `bottle render`: an agent's settings files, shown or compared
 //! - [`roles`]: the sidecars as subcommands
 //! - [`failpoint`]: where the kill tests stop a program
@@ -49,6 +50,7 @@ pub mod prepare;
 pub mod proposal;
 pub mod pull;
 pub mod push;
+pub mod registry;
 pub mod render;
 pub mod roles;
 pub mod seal;

@@ -10,7 +10,7 @@ mod tests;
 
 pub use options::{Options, main};
 
-use crate::push::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError};
 use manifest::{ACCEPTED, Descriptor, Found, ManifestError};
 use name::Name;
 use save::Directory;

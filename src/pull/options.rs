@@ -1,7 +1,7 @@
 //! Flags, and the role around [`super::pull`].
 
 use super::{Name, PullError, pull, save::Directory};
-use crate::push::{Credentials, Registry, Way};
+use crate::registry::{Credentials, Registry, Way};
 use crate::telemetry::chain;
 use crate::{cred_proxy::Tls, egress::Dns};
 use std::path::PathBuf;

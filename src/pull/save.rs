@@ -2,7 +2,7 @@
 
 use super::{ManifestError, PullError};
 use crate::config::hex;
-use crate::push::RegistryError;
+use crate::registry::RegistryError;
 use bytes::Buf as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;

@@ -1,7 +1,7 @@
 //! Against a registry of a few lines.
 
 use super::{Directory, Name, PullError, manifest, pull};
-use crate::push::{Credentials, Registry, Way};
+use crate::registry::{Credentials, Registry, Way};
 use crate::{cred_proxy::Tls, egress::Dns};
 use axum::Router;
 use axum::extract::{Path, Request, State};

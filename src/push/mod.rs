@@ -4,18 +4,13 @@
 //! runs here; files are opened by their digest only and never through a link, and a registry takes a blob only when its
 //! content has that digest.
 
-mod credentials;
 mod layout;
 mod options;
-mod registry;
-mod wire;
 
-pub(crate) use credentials::Credentials;
 pub use options::{Options, main};
-pub use registry::{Registry, RegistryError};
-pub(crate) use wire::Way;
 
 use crate::names::exit;
+use crate::registry::{Registry, RegistryError};
 use layout::{Layout, LayoutError};
 use std::time::Duration;
 
@@ -85,7 +80,8 @@ async fn once(
 ) -> Result<(), PushError> {
     for digest in &image.blobs {
         if !registry.has(digest).await? {
-            registry.upload(digest, || layout.open(digest)).await?;
+            let open = || layout.open(digest).map_err(std::io::Error::other);
+            registry.upload(digest, open).await?;
         }
     }
     registry

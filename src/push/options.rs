@@ -1,6 +1,7 @@
 //! Flags, and the role around [`super::push`].
 
-use super::{Layout, PushError, Registry, credentials::Credentials, push, wire::Way};
+use super::{Layout, PushError, push};
+use crate::registry::{Credentials, Registry, Way};
 use crate::telemetry::chain;
 use crate::{cred_proxy::Tls, egress::Dns};
 use std::path::PathBuf;

@@ -1,11 +1,9 @@
 //! One request on a connection of its own, by sockets whose packets carry the mark.
 
-use super::registry::RegistryError;
+use super::{RegistryError, body::Body};
 use crate::egress::{Resolve, mark};
-use bytes::Bytes;
 use http::header::HOST;
 use http::{Request, Response, Uri};
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use std::io;
@@ -19,9 +17,6 @@ use tokio_rustls::TlsConnector;
 const ANSWER: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(15);
 const PROXY_HEAD_MAX: usize = 16 * 1024;
-
-/// What is sent.
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How a registry is reached.
 pub struct Way {
@@ -162,9 +157,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::empty;
     use super::*;
     use crate::{cred_proxy::Tls, egress::Dns};
-    use http_body_util::{BodyExt as _, Full};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::{ServerConfig, pki_types::PrivateKeyDer};
     use std::path::Path;
@@ -179,9 +174,8 @@ mod tests {
     }
 
     async fn ask(way: &Way, port: u16) -> Result<http::StatusCode, RegistryError> {
-        let body = Full::default().map_err(|never| match never {});
         let url = format!("https://127.0.0.1:{port}/v2/");
-        let request = Request::get(url).body(body.boxed_unsync()).unwrap();
+        let request = Request::get(url).body(empty().0).unwrap();
         way.send(request).await.map(|answer| answer.status())
     }
 
