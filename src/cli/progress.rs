@@ -8,7 +8,7 @@ use crate::{
         docker::daemon::{Daemon, Part},
         record::{Record, Runtime},
     },
-    plan::scope,
+    plan::overlay,
 };
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use std::{
@@ -86,7 +86,7 @@ pub async fn pull(
     class: Option<&BottleClass>,
     record: &Record,
 ) -> Result<(), Error> {
-    let image = scope::together(&bottle.spec, class).agent.image;
+    let image = overlay::together(&bottle.spec, class).agent.image;
     let Some(image) = image.filter(|_| record.runtime == Runtime::Docker) else {
         return Ok(());
     };

@@ -4,7 +4,7 @@ use super::{Error, on_machine::Machine, output};
 use crate::{
     api::BottleClass,
     local::{self, class, config_map, honour, place::Place, shelf::Outcome},
-    plan::scope,
+    plan::overlay,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
@@ -26,7 +26,7 @@ pub(super) fn awaits(place: &Place) -> Result<(), Error> {
     if let (Some(class), None) = (&bottle.spec.class, &class) {
         missing(&format!("BottleClass {class}"));
     }
-    let spec = scope::together(&bottle.spec, class.as_ref());
+    let spec = overlay::together(&bottle.spec, class.as_ref());
     let skills = spec.agent.skills.into_iter().map(|skill| skill.config_map);
     let named: BTreeSet<String> = skills.chain(spec.egress.ca_bundle).collect();
     let config_maps = state.config_maps(&key.project)?;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{Bottle, BottleClass, BottleClassSpec, Engine, PodTemplate},
     names::container,
-    plan::scope,
+    plan::overlay,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
@@ -42,8 +42,8 @@ pub fn bottle(
     class: Option<&BottleClass>,
     record: &Record,
 ) -> Result<(), NotHonoured> {
-    let spec = scope::together(&bottle.spec, class);
-    let alone = scope::own(&bottle.spec);
+    let spec = overlay::together(&bottle.spec, class);
+    let alone = overlay::own(&bottle.spec);
     let refuse = |field: String, hint: &str| Err(NotHonoured::new(field, record.runtime, hint));
     let of = |own: bool| match class {
         Some(class) if !own => format!(" of class {}", class.name_any()),

@@ -16,6 +16,7 @@ pub mod interrupt;
 mod kept;
 pub mod metadata;
 pub mod namespace;
+pub mod overlay;
 pub mod pod;
 mod pod_template;
 pub mod problem;
@@ -29,6 +30,7 @@ pub mod settings;
 pub mod status;
 pub mod surplus;
 mod told;
+mod values;
 pub mod volumes;
 pub mod workspace;
 
@@ -73,9 +75,9 @@ pub fn plan(bottle: &Bottle, seen: Observed<'_>, now: Timestamp) -> Plan {
     let others = surplus::sort(surplus::others(seen.proposals, uid));
     let proposals = own.kept;
     plan.orphan_others(&others.kept, now);
-    plan.roll_percent = scope::roll_percent(seen.class, seen.settings);
+    plan.roll_percent = overlay::roll_percent(seen.class, seen.settings);
     // What is no duration is the Bottle's problem, told below; the safe lifetimes hold meanwhile.
-    let lifetimes = scope::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
+    let lifetimes = overlay::lifetimes(bottle, seen.class, seen.settings).unwrap_or_default();
     let mut room = Room::of(&proposals, now);
     let spec = scope::validate(bottle, seen.class, seen.settings);
     let stored = owned(bottle, seen.config_map);

@@ -1,23 +1,28 @@
 //! One Bottle with its scopes merged and every value checked: what the rest of `plan` may rely on.
 
 use super::{
-    engine, image, problem::Problem, roll::PERCENT, routes, settings::Settings, workspace::Work,
+    engine, image,
+    overlay::{overlay, own},
+    problem::Problem,
+    routes,
+    settings::Settings,
+    values,
+    workspace::Work,
 };
 use crate::{
     agents,
     api::{
-        Bottle, BottleClass, BottleClassSpec, BottleSpec, Egress, Engine, OperatingMode,
-        PodTemplate, Proposals, Resources, Secret, Skill, Workspace,
+        Bottle, BottleClass, BottleClassSpec, Engine, OperatingMode, PodTemplate, Resources,
+        Secret, Skill,
     },
-    config::{allowlist::Allowlist, egress},
+    config::egress,
     names,
-    proposal::{
-        change::ImageChange,
-        lifetimes::{InvalidLifetime, Lifetimes},
-        today::Today,
-    },
+    proposal::{change::ImageChange, lifetimes::Lifetimes, today::Today},
 };
 use std::collections::BTreeMap;
+
+/// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
+const MAX_RESTARTS: u32 = 3;
 
 /// A valid Bottle.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,31 +75,6 @@ pub struct Spec {
     pub pod_template: Option<PodTemplate>,
 }
 
-/// What a Bottle and its class say together, the settings of the agent's program apart.
-pub fn together(bottle: &BottleSpec, class: Option<&BottleClass>) -> BottleClassSpec {
-    let class = class.map(|class| class.spec.clone()).unwrap_or_default();
-    overlay(class, own(bottle))
-}
-
-/// How long the bottle's proposals live; a class that is not there adds nothing.
-pub fn lifetimes(
-    bottle: &Bottle,
-    class: Option<&BottleClass>,
-    settings: &Settings,
-) -> Result<Lifetimes, InvalidLifetime> {
-    let class = class.map(|class| class.spec.clone()).unwrap_or_default();
-    let merged = overlay(overlay(settings.builtin.clone(), class), own(&bottle.spec));
-    Lifetimes::read(&merged.proposals.unwrap_or_default())
-}
-
-/// How many per cent of the class' bottles may be without their agent at a time.
-pub fn roll_percent(class: Option<&BottleClass>, settings: &Settings) -> u8 {
-    class
-        .and_then(|class| class.spec.roll_percent)
-        .or(settings.builtin.roll_percent)
-        .unwrap_or(PERCENT)
-}
-
 /// Merges builtin → class → bottle and checks the result.
 pub fn validate(
     bottle: &Bottle,
@@ -122,7 +102,7 @@ pub fn validate(
         .mount_path
         .clone()
         .unwrap_or_else(|| names::path::WORKSPACE.to_owned());
-    check_path("spec.workspace.mountPath", &workspace_path)?;
+    values::check_path("spec.workspace.mountPath", &workspace_path)?;
     let working_dir = agent
         .working_dir
         .clone()
@@ -145,7 +125,7 @@ pub fn validate(
         kind,
         fragments: &rendered.fragments,
     })?;
-    let mut env = environment(&rendered.env, &agent.env)?;
+    let mut env = values::environment(&rendered.env, &agent.env)?;
     env.extend(credentials.env);
     let in_force = match &bottle.spec.dockerfile {
         Some(declared) => declared.clone(),
@@ -160,7 +140,7 @@ pub fn validate(
         build,
         env,
         resources: agent.resources.clone(),
-        user: agent_uid(agent.user)?,
+        user: values::agent_uid(agent.user)?,
         working_dir,
         image_home: agent.home.clone(),
         max_restarts: agent.max_restarts.unwrap_or(MAX_RESTARTS),
@@ -170,14 +150,14 @@ pub fn validate(
         tty: agent.tty == Some(true),
         secrets: bottle.spec.secrets.clone(),
         declared: Today {
-            allowlist: allowlist(&merged.allowlist)?,
+            allowlist: values::allowlist(&merged.allowlist)?,
             routes: credentials.routes,
             secrets: credentials.secrets,
             dockerfile: in_force,
             bases,
             runtime: settings.runtime,
         },
-        egress: egress_file(&merged.egress, settings)?,
+        egress: values::egress_file(&merged.egress, settings)?,
         engine: engine::engine(&merged.egress, settings)?,
         ca_bundle: merged.egress.ca_bundle,
         suspended: bottle.spec.operating_mode == Some(OperatingMode::Suspended),
@@ -200,197 +180,4 @@ impl Spec {
         let all = self.secrets.iter();
         all.filter(|(name, _)| used.contains_key(*name)).collect()
     }
-}
-
-/// `seal` gives up after three failures in a row: enough for a hiccup, few enough to be noticed.
-const MAX_RESTARTS: u32 = 3;
-
-/// `over` on top of `base`: maps merge by key, lists that are sets are united, the last single value wins.
-fn overlay(base: BottleClassSpec, over: BottleClassSpec) -> BottleClassSpec {
-    let mut agent = base.agent;
-    let top = over.agent;
-    agent.kind = top.kind.or(agent.kind);
-    agent.image = top.image.or(agent.image);
-    if !top.command.is_empty() {
-        agent.command = top.command;
-    }
-    if !top.args.is_empty() {
-        agent.args = top.args;
-    }
-    agent.env.extend(top.env);
-    agent.resources = top.resources.or(agent.resources);
-    agent.user = top.user.or(agent.user);
-    agent.working_dir = top.working_dir.or(agent.working_dir);
-    agent.home = top.home.or(agent.home);
-    agent.prompt = top.prompt.or(agent.prompt);
-    agent.tty = top.tty.or(agent.tty);
-    if !top.skills.is_empty() {
-        agent.skills = top.skills;
-    }
-    agent.settings_path = top.settings_path.or(agent.settings_path);
-    agent.model_secret = top.model_secret.or(agent.model_secret);
-    agent.model = top.model.or(agent.model);
-    agent.injection = top.injection.or(agent.injection);
-    agent.program = top.program.or(agent.program);
-    agent.model_api = top.model_api.or(agent.model_api);
-    agent.model_upstream = top.model_upstream.or(agent.model_upstream);
-    agent.max_restarts = top.max_restarts.or(agent.max_restarts);
-    let mut allowlist = base.allowlist;
-    allowlist.extend(over.allowlist);
-    let mut allow_internal = base.egress.allow_internal;
-    allow_internal.extend(over.egress.allow_internal);
-    let mut image_pull_secrets = base.image_pull_secrets;
-    image_pull_secrets.extend(over.image_pull_secrets);
-    BottleClassSpec {
-        agent,
-        supervise: over.supervise.or(base.supervise),
-        roll_percent: over.roll_percent.or(base.roll_percent),
-        // The settings have rules of their own for merging: agents::merge.
-        mcp_servers: BTreeMap::new(),
-        plugins: BTreeMap::new(),
-        marketplaces: BTreeMap::new(),
-        allowlist,
-        egress: crate::api::Egress {
-            engine: over.egress.engine.or(base.egress.engine),
-            allow_internal,
-            ca_bundle: over.egress.ca_bundle.or(base.egress.ca_bundle),
-            parent_proxy: over.egress.parent_proxy.or(base.egress.parent_proxy),
-        },
-        workspace: match (base.workspace, over.workspace) {
-            (Some(base), Some(over)) => Some(Workspace {
-                size: over.size.or(base.size),
-                storage_class_name: over.storage_class_name.or(base.storage_class_name),
-                accept_loss: over.accept_loss.or(base.accept_loss),
-                mount_path: over.mount_path.or(base.mount_path),
-                git: over.git.or(base.git),
-            }),
-            (base, over) => over.or(base),
-        },
-        proposals: match (base.proposals, over.proposals) {
-            (Some(base), Some(over)) => Some(Proposals {
-                pending_ttl: over.pending_ttl.or(base.pending_ttl),
-                retention: over.retention.or(base.retention),
-            }),
-            (base, over) => over.or(base),
-        },
-        image_pull_secrets,
-        runtime_class_name: over.runtime_class_name.or(base.runtime_class_name),
-        pod_template: over.pod_template.or(base.pod_template),
-    }
-}
-
-/// The part of a Bottle that a class may have too.
-pub fn own(spec: &BottleSpec) -> BottleClassSpec {
-    BottleClassSpec {
-        agent: spec.agent.clone(),
-        supervise: spec.supervise,
-        roll_percent: None,
-        mcp_servers: spec.mcp_servers.clone(),
-        plugins: spec.plugins.clone(),
-        marketplaces: spec.marketplaces.clone(),
-        allowlist: spec.allowlist.clone(),
-        egress: spec.egress.clone(),
-        workspace: spec.workspace.clone(),
-        proposals: spec.proposals.clone(),
-        image_pull_secrets: spec.image_pull_secrets.clone(),
-        runtime_class_name: spec.runtime_class_name.clone(),
-        pod_template: spec.pod_template.clone(),
-    }
-}
-
-fn agent_uid(user: Option<i64>) -> Result<i64, Problem> {
-    let user = user.unwrap_or(names::uid::AGENT_DEFAULT);
-    if user < names::uid::AGENT_MIN || names::uid::RESERVED.contains(&user) {
-        return Err(Problem::ReservedUser(user));
-    }
-    Ok(user)
-}
-
-/// The kind's variables under the Bottle's own.
-fn environment(
-    kind: &BTreeMap<String, String>,
-    own: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Problem> {
-    let mut env = kind.clone();
-    env.extend(own.clone());
-    for name in env.keys() {
-        let first_is_digit = name
-            .chars()
-            .next()
-            .is_none_or(|first| first.is_ascii_digit());
-        if first_is_digit
-            || !name
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        {
-            return Err(Problem::EnvironmentName(name.clone()));
-        }
-    }
-    Ok(env)
-}
-
-fn allowlist(lines: &[String]) -> Result<Allowlist, Problem> {
-    if let Some(line) = lines.iter().find(|line| line.contains(['\n', '\r'])) {
-        return Err(Problem::Allowlist(format!(
-            "{line:?} holds a line end; write one host per entry"
-        )));
-    }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    Allowlist::parse_declared(&text).map_err(|error| Problem::Allowlist(error.to_string()))
-}
-
-fn egress_file(declared: &Egress, settings: &Settings) -> Result<egress::Egress, Problem> {
-    let parent_proxy = declared.parent_proxy.clone();
-    if let Some(url) = &parent_proxy
-        && !is_parent_proxy(url)
-    {
-        return Err(Problem::ParentProxy);
-    }
-    let allow_internal = declared
-        .allow_internal
-        .iter()
-        .map(|range| range.parse().map_err(|_| Problem::Range(range.clone())))
-        .collect::<Result<_, _>>()?;
-    Ok(egress::Egress {
-        allow_internal,
-        deny: settings.deny.clone(),
-        parent_proxy,
-    })
-}
-
-/// A credential in it would stand in a ConfigMap.
-fn is_parent_proxy(url: &str) -> bool {
-    url.parse::<http::Uri>().is_ok_and(|uri| {
-        let host = uri.host().is_some_and(|host| !host.is_empty());
-        let bare = uri.path() == "/" && uri.query().is_none();
-        let scheme = uri.scheme_str() == Some("http");
-        host && bare && scheme && !url.contains(['@', '#'])
-    })
-}
-
-/// A mount there would hide a part of the seal.
-fn check_path(field: &'static str, path: &str) -> Result<(), Problem> {
-    let taken = [
-        "/run/bottle",
-        "/etc/claude-bottle",
-        "/var/run",
-        "/proc",
-        "/sys",
-        "/dev",
-        names::path::HOME,
-    ];
-    let clean =
-        path.starts_with('/') && path.len() > 1 && !path.split('/').any(|part| part == "..");
-    if !clean
-        || taken
-            .iter()
-            .any(|prefix| path == *prefix || path.starts_with(&format!("{prefix}/")))
-    {
-        return Err(Problem::Path {
-            field,
-            path: path.into(),
-        });
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ mod show;
 use crate::agents::{self, Place, RenderError, Rendered};
 use crate::api::{AgentKind, Bottle, BottleClass, BottleClassSpec};
 use crate::names::{mcp, path};
-use crate::plan::scope;
+use crate::plan::overlay;
 use crate::seal::home::Home;
 use crate::seal::settings::{self, SettingsError};
 use crate::telemetry::chain;
@@ -123,7 +123,7 @@ fn rendered(options: &Options, home: &str) -> Result<Rendered, Error> {
         (None, Some(name)) => return Err(Error::NoClass(name.clone())),
         (None, None) => BottleClassSpec::default(),
     };
-    let scopes = [class, scope::own(&bottle.spec)];
+    let scopes = [class, overlay::own(&bottle.spec)];
     let mut merged = agents::merge::merge(&scopes.each_ref().map(agents::Settings::of));
     if let Some(kind) = options.kind {
         merged.kind = Some(kind.as_str().to_owned());
