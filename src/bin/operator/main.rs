@@ -1,5 +1,9 @@
 //! `operator`: reconciles Bottles and Proposals (`run`), prints its CRDs (`crds`).
 
+mod arguments;
+mod pages;
+
+use arguments::{Arguments, Command, Run, WebhookArguments};
 use bot_bottle::{
     api,
     cluster::{
@@ -17,118 +21,18 @@ use bot_bottle::{
     telemetry::{self, chain},
     yaml,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::Parser as _;
 use http::{HeaderValue, header::USER_AGENT};
-use ipnet::IpNet;
+use pages::pages;
 use std::{
     error::Error,
     io::Write as _,
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch};
-
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-#[derive(Parser)]
-#[command(version, about = "Operator of bot-bottle: seals coding agents in pods")]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Reconcile Bottles and Proposals of the whole cluster.
-    Run(Box<Run>),
-    /// Print the CustomResourceDefinitions, or write each into a directory.
-    Crds {
-        /// Directories to write `<plural>.yaml` into instead of printing.
-        #[arg(long)]
-        out: Vec<PathBuf>,
-    },
-    /// Print every field of the API as Markdown.
-    Reference,
-}
-
-#[derive(Args)]
-struct Run {
-    /// Image of the sidecars.
-    #[arg(long, default_value = "bot-bottle/supervise:dev")]
-    supervise_image: String,
-    /// `imagePullPolicy` of that image.
-    #[arg(long, default_value = "IfNotPresent")]
-    supervise_pull_policy: String,
-    /// Image of pipelock, for Bottles that name it as their engine.
-    #[arg(long)]
-    pipelock_image: Option<String>,
-    /// The program in that image.
-    #[arg(long, default_value = "/pipelock")]
-    pipelock_program: String,
-    /// A range of the cluster's own addresses (pods, services, nodes) that no bottle may reach; repeat it.
-    #[arg(long = "cluster-range")]
-    cluster_ranges: Vec<IpNet>,
-    /// Image for agents of a kind whose Bottle and class name none, as `claude=IMAGE`; repeat it.
-    #[arg(long = "agent-image", value_name = "KIND=IMAGE", value_parser = agent_image)]
-    agent_images: Vec<(api::AgentKind, String)>,
-    /// YAML file with settings below every class, in the shape of a `BottleClass`' spec.
-    #[arg(long)]
-    builtin: Option<PathBuf>,
-    /// YAML file that says how images are built: the chart's value `builds`. Without a registry in it, none are.
-    #[arg(long)]
-    builds: Option<PathBuf>,
-    /// Where `/healthz` and `/readyz` are served.
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    health: SocketAddr,
-    /// A namespace to look after; repeat it. Without: all of them.
-    #[arg(long = "namespace")]
-    namespaces: Vec<String>,
-    /// ClusterRole that the sidecars' account gets.
-    #[arg(long, default_value = names::SIDECAR_CLUSTER_ROLE)]
-    sidecar_role: String,
-    /// File with a URL to which each new question is posted, in the shape that Slack takes.
-    #[arg(long)]
-    notify_url_file: Option<PathBuf>,
-    /// URL of an OTLP collector, by HTTP, to which traces of reconciles are sent. Variables of OpenTelemetry say the rest.
-    #[arg(long, value_name = "URL")]
-    traces: Option<http::Uri>,
-    #[command(flatten)]
-    lease: LeaseArguments,
-    #[command(flatten)]
-    webhook: WebhookArguments,
-}
-
-#[derive(Args)]
-struct WebhookArguments {
-    /// Where the admission webhook is served that fills in who decided; without it there is none.
-    #[arg(long, requires = "webhook_configuration", requires = "webhook_host")]
-    webhook: Option<SocketAddr>,
-    /// MutatingWebhookConfiguration that gets this operator's certificate.
-    #[arg(long)]
-    webhook_configuration: Option<String>,
-    /// Host by which the API server reaches the webhook.
-    #[arg(long)]
-    webhook_host: Option<String>,
-}
-
-#[derive(Args)]
-struct LeaseArguments {
-    /// Lease by which several operators agree who works; without it this one always does.
-    #[arg(long)]
-    lease: Option<String>,
-    /// Namespace of the Lease.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
-    lease_namespace: String,
-    /// This operator's name in the Lease; each of its starts adds a number.
-    #[arg(long, env = "POD_NAME", default_value = "operator")]
-    identity: String,
-    /// Seconds after which a silent operator is replaced; it stops writing after two thirds of them.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
-    lease_seconds: u16,
-}
 
 fn main() -> ExitCode {
     let _failpoints = fail::FailScenario::setup();
@@ -165,16 +69,6 @@ fn traces(command: &Command) -> Result<Option<Traces>, Box<dyn Error>> {
         telemetry::start("info");
         error.into()
     })
-}
-
-fn agent_image(text: &str) -> Result<(api::AgentKind, String), String> {
-    let (kind, image) = text
-        .split_once('=')
-        .filter(|(_, image)| !image.trim().is_empty())
-        .ok_or("write KIND=IMAGE")?;
-    let kind: api::AgentKind =
-        serde_json::from_value(kind.into()).map_err(|error| error.to_string())?;
-    Ok((kind, image.to_owned()))
 }
 
 fn crds(directories: &[PathBuf]) -> Result<(), Box<dyn Error>> {
@@ -345,33 +239,6 @@ async fn work(
     };
     cluster::run(client, options, when_ready, shutdown).await?;
     Ok(())
-}
-
-/// `/healthz` answers while the process serves at all; `/readyz` says whether it works or could take over; `/metrics`
-/// is for Prometheus.
-fn pages(health: Arc<Health>, metrics: Arc<Metrics>) -> axum::Router {
-    use axum::{
-        http::{StatusCode, header::CONTENT_TYPE},
-        response::IntoResponse as _,
-        routing::get,
-    };
-    let leads = health.clone();
-    let counted = move || async move {
-        metrics.page(leads.is_leading()).map_or_else(
-            |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            |page| ([(CONTENT_TYPE, METRICS_TYPE)], page).into_response(),
-        )
-    };
-    let is_ready = move || async move {
-        match health.ready(lease::clock()) {
-            Ok(role) => (StatusCode::OK, format!("ok: {role}\n")),
-            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-        }
-    };
-    axum::Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(is_ready))
-        .route("/metrics", get(counted))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
