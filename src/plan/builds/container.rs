@@ -27,37 +27,6 @@ const BUILD_CAPABILITIES: [&str; 8] = [
 /// Ours need a few MB.
 const OWN_MEMORY: &str = "256Mi";
 
-/// Pulls one base into the build's storage, with the credential for it, before anything of the Dockerfile runs.
-pub(super) fn pull(number: usize, base: &str, builds: &Builds, proxy: Option<&str>) -> Container {
-    let mut args = buildah(&["pull", "--quiet"]);
-    if builds.serves_insecurely(base) {
-        args.push("--tls-verify=false".into());
-    }
-    let mut mounts = work(false);
-    if !builds.pull_secret.is_empty() {
-        args.push(format!("--authfile={}/config.json", path::REGISTRY));
-        mounts.push(mount(volume::PULL_SECRET, path::REGISTRY, true));
-    }
-    if !builds.ca_bundle.is_empty() {
-        args.push(format!("--cert-dir={}", path::CA));
-        mounts.push(mount(volume::CA, path::CA, true));
-    }
-    args.push(base.into());
-    let mut env = own_env(false);
-    // The company's proxy, if everything has to take it; the lock is laid only after this.
-    if let Some(proxy) = proxy {
-        env.extend(["HTTP_PROXY", "HTTPS_PROXY"].map(|name| variable(name, proxy)));
-    }
-    Container {
-        name: format!("{}-{number}", container::PULL),
-        command: Some(vec!["buildah".into()]),
-        args: Some(args),
-        env: Some(env),
-        volume_mounts: Some(mounts),
-        ..builder(builds)
-    }
-}
-
 /// The build's only way out: the bottle's own allowlist, kept by the same program. It alone runs beside the build
 /// with the right to set the mark.
 ///
@@ -93,20 +62,8 @@ pub(super) fn egress(settings: &Settings) -> Container {
     }
 }
 
-/// Runs the Dockerfile: no token, no secret, no context, no image but those that were pulled.
-pub(super) fn build(builds: &Builds) -> Container {
-    let mut args = vec!["build".to_owned(), "--".to_owned(), "buildah".to_owned()];
-    args.extend(buildah(&[
-        "bud",
-        "--isolation=chroot",
-        "--pull-never",
-        "--layers=false",
-        "--format=oci",
-        "--timestamp=0",
-    ]));
-    args.push(format!("--file={}", path::DOCKERFILE));
-    args.push(format!("--tag=oci:{}/out:image", path::BUILD));
-    args.push(format!("{}/context", path::BUILD));
+/// Runs the Dockerfile: no token, no secret, no context, no image but those that were pulled; `more` is mounted, too.
+pub(super) fn run(builds: &Builds, args: Vec<String>, more: Option<VolumeMount>) -> Container {
     let mut mounts = work(false);
     mounts.extend([
         mount(volume::SEAL, path::SEAL, true),
@@ -114,6 +71,7 @@ pub(super) fn build(builds: &Builds) -> Container {
         part("context", &format!("{}/context", path::BUILD), true),
         part("out", &format!("{}/out", path::BUILD), false),
     ]);
+    mounts.extend(more);
     Container {
         name: container::BUILD.into(),
         command: Some(vec![path::SEAL_PROGRAM.into()]),
@@ -136,17 +94,10 @@ pub(super) fn push(settings: &Settings, builds: &Builds, namespace: &str, key: &
         format!("--mark={}", names::BUILD_MARK),
     ];
     let mut mounts = vec![part("out", &layout, true)];
-    if builds.insecure {
-        args.push("--insecure".into());
-    }
-    if !builds.push_secret.is_empty() {
-        args.push(format!("--credentials={}/config.json", path::REGISTRY));
-        mounts.push(mount(volume::PUSH_SECRET, path::REGISTRY, true));
-    }
-    if !builds.ca_bundle.is_empty() {
-        args.push(format!("--ca-bundle={}", path::CA_BUNDLE));
-        mounts.push(mount(volume::CA, path::CA, true));
-    }
+    let secret = (volume::PUSH_SECRET, &*builds.push_secret);
+    let (flags, files) = access(builds, builds.insecure, secret);
+    args.extend(flags);
+    mounts.extend(files);
     Container {
         name: container::PUSH.into(),
         args: Some(args),
@@ -155,13 +106,25 @@ pub(super) fn push(settings: &Settings, builds: &Builds, namespace: &str, key: &
     }
 }
 
-fn buildah(words: &[&str]) -> Vec<String> {
-    let storage = format!("--root={}/storage", path::BUILD);
-    let run = format!("--runroot={}/run", path::BUILD);
-    // vfs needs no mount that a container may not make.
-    let driver = "--storage-driver=vfs".to_owned();
-    let words = words.iter().map(|word| (*word).to_owned());
-    [storage, run, driver].into_iter().chain(words).collect()
+/// How a program of ours asks a registry: flags, and the files that they name; `secret` is a volume and what it is of.
+pub(super) fn access(
+    builds: &Builds,
+    insecure: bool,
+    secret: (&'static str, &str),
+) -> (Vec<String>, Vec<VolumeMount>) {
+    let (mut flags, mut files) = (Vec::new(), Vec::new());
+    if insecure {
+        flags.push("--insecure".into());
+    }
+    if !secret.1.is_empty() {
+        flags.push(format!("--credentials={}/config.json", path::REGISTRY));
+        files.push(mount(secret.0, path::REGISTRY, true));
+    }
+    if !builds.ca_bundle.is_empty() {
+        flags.push(format!("--ca-bundle={}", path::CA_BUNDLE));
+        files.push(mount(volume::CA, path::CA, true));
+    }
+    (flags, files)
 }
 
 /// Where a builder works: all of it on the one volume that has a limit.
@@ -266,7 +229,8 @@ pub(super) fn security(capabilities: &[&str], seccomp: &str, read_only: bool) ->
     }
 }
 
-fn variable(name: &str, value: &str) -> EnvVar {
+/// A variable with this value.
+pub(super) fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.into(),
         value: Some(value.into()),

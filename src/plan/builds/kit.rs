@@ -1,11 +1,8 @@
 //! The containers of a build by BuildKit, where they differ. Its daemon would pull bases itself, from behind the lock and
 //! with the credential beside whatever a step does; so a program of ours pulls them, and hands them over as directories.
 
-use super::super::{
-    settings::{Builds, Settings},
-    volumes::mount,
-};
-use super::container::{builder, ours, own_env, part, security, work};
+use super::super::settings::{Builds, Settings};
+use super::container::{access, ours, part, run, security};
 use super::pod::volume;
 use crate::names::{container, path};
 use k8s_openapi::api::core::v1::Container;
@@ -25,17 +22,10 @@ pub(super) fn pull(
         format!("--layout={layout}"),
     ];
     let mut mounts = vec![part("bases", &format!("{}/bases", path::BUILD), false)];
-    if builds.serves_insecurely(base) {
-        args.push("--insecure".into());
-    }
-    if !builds.pull_secret.is_empty() {
-        args.push(format!("--credentials={}/config.json", path::REGISTRY));
-        mounts.push(mount(volume::PULL_SECRET, path::REGISTRY, true));
-    }
-    if !builds.ca_bundle.is_empty() {
-        args.push(format!("--ca-bundle={}", path::CA_BUNDLE));
-        mounts.push(mount(volume::CA, path::CA, true));
-    }
+    let secret = (volume::PULL_SECRET, &*builds.pull_secret);
+    let (flags, files) = access(builds, builds.serves_insecurely(base), secret);
+    args.extend(flags);
+    mounts.extend(files);
     args.extend(proxy.map(|proxy| format!("--proxy={proxy}")));
     Container {
         name: format!("{}-{number}", container::PULL),
@@ -50,20 +40,6 @@ pub(super) fn pull(
 pub(super) fn build(builds: &Builds, bases: &[String]) -> Container {
     let mut args = vec!["build-kit".to_owned(), "--".to_owned()];
     args.extend(bases.iter().cloned());
-    let mut mounts = work(false);
-    mounts.extend([
-        mount(volume::SEAL, path::SEAL, true),
-        mount(volume::DOCKERFILE, "/run/bottle/dockerfile", true),
-        part("bases", &format!("{}/bases", path::BUILD), true),
-        part("context", &format!("{}/context", path::BUILD), true),
-        part("out", &format!("{}/out", path::BUILD), false),
-    ]);
-    Container {
-        name: container::BUILD.into(),
-        command: Some(vec![path::SEAL_PROGRAM.into()]),
-        args: Some(args),
-        env: Some(own_env(true)),
-        volume_mounts: Some(mounts),
-        ..builder(builds)
-    }
+    let bases = part("bases", &format!("{}/bases", path::BUILD), true);
+    run(builds, args, Some(bases))
 }

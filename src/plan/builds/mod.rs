@@ -1,5 +1,6 @@
 //! Images that approved Dockerfiles become: which pods there must be beside the bottle's own, and what they show.
 
+mod buildah;
 mod container;
 mod daemon;
 mod declared;

@@ -6,7 +6,7 @@ use super::{
         scope::Spec,
         settings::{Builder, Settings},
     },
-    Builds, container, kit,
+    Builds, buildah, container, kit,
 };
 use crate::{api::Bottle, names, proposal::change::ImageChange};
 use k8s_openapi::api::core::v1::{
@@ -67,11 +67,11 @@ pub(super) fn render(
         .iter()
         .enumerate()
         .map(|(at, base)| match builds.builder {
-            Builder::Buildah => container::pull(at, base, builds, proxy),
+            Builder::Buildah => buildah::pull(at, base, builds, proxy),
             Builder::BuildKit => kit::pull(settings, at, base, builds, proxy),
         });
     let build = match builds.builder {
-        Builder::Buildah => container::build(builds),
+        Builder::Buildah => buildah::build(builds),
         Builder::BuildKit => kit::build(builds, &change.bases),
     };
     let steps = [container::egress(settings), build];
