@@ -1,6 +1,7 @@
 //! Phase and readiness of a Bottle by its pod.
 
-use super::facts::{Fact, gave_up, is_missing_secret, word};
+use super::facts::{Fact, gave_up, is_missing_secret};
+use super::image::word;
 use crate::{
     api::BottlePhase,
     names::container,

@@ -1,15 +1,12 @@
 //! What each condition of a Bottle says, before it has a time.
 
-use super::HELD;
 use crate::{
-    api::{BuildStage, Sidecar},
+    api::Sidecar,
     config::remarks::{self, Word},
     names::container,
     plan::{
-        builds::Declared,
         problem::Problem,
         seen::{ended, is_stuck, waiting},
-        workspace::Kept,
     },
     proposal::condition::{FALSE, TRUE, UNKNOWN},
 };
@@ -42,148 +39,6 @@ impl Fact {
             message: message.into(),
         }
     }
-}
-
-/// About images that Dockerfiles became; none where there are none.
-pub(super) fn image_built(
-    built: Option<&str>,
-    unusable: Option<&str>,
-    declared: Option<&Declared>,
-) -> Option<Fact> {
-    if let Some(why) = unusable {
-        let text = format!(
-            "the image that the agent shall run can't be used, and the one that runs stays: {why}"
-        );
-        return Some(Fact::new(FALSE, "ImageUnusable", text));
-    }
-    if let Some(image) = built {
-        return Some(Fact::new(
-            TRUE,
-            "Built",
-            format!("the agent's image is {image}, built from an approved Dockerfile"),
-        ));
-    }
-    let declared = declared?;
-    let status = &declared.status;
-    let stage = status.build.stage;
-    Some(match (&status.failed, status.build.image.as_deref()) {
-        (Some(failed), _) => Fact::new(FALSE, word(&failed.reason), &*failed.message),
-        (None, Some(image)) if stage == BuildStage::Running => Fact::new(
-            TRUE,
-            "Built",
-            format!("the agent's image is {image}, built from spec.dockerfile"),
-        ),
-        (None, Some(_)) => Fact::new(UNKNOWN, "Replacing", &*declared.message),
-        (None, None) => Fact::new(UNKNOWN, "Building", &*declared.message),
-    })
-}
-
-/// Reasons why a build is given up; a stored one that is none of them was written by another version.
-pub(super) fn word(stored: &str) -> &'static str {
-    const WORDS: [&str; 11] = [
-        "BuildFailed",
-        "BuildTimedOut",
-        "BuildEvicted",
-        "BuildOutOfMemory",
-        "BuildLockFailed",
-        "BuildLost",
-        "BaseNotPulled",
-        "PushRefused",
-        "PushFailed",
-        "ImageUnusable",
-        "AgentNotStarted",
-    ];
-    let found = WORDS.into_iter().find(|word| *word == stored);
-    found.unwrap_or("BuildFailed")
-}
-
-/// What becomes of workspace and HOME when the pod goes.
-pub(super) fn workspace_kept(kept: &Kept) -> Fact {
-    match kept {
-        Kept::Claim {
-            name,
-            bound: false,
-            class,
-            ..
-        } => Fact::new(
-            UNKNOWN,
-            "ClaimPending",
-            format!(
-                "the claim {name} has no volume{} yet; see kubectl describe persistentvolumeclaim {name}",
-                of_class(class.as_deref())
-            ),
-        ),
-        Kept::Claim { name, differs, .. } => {
-            let mut text =
-                format!("workspace and home are on the claim {name} and outlive the pod");
-            if *differs {
-                text.push_str("; it stays as it was made, other than spec.workspace says now");
-            }
-            Fact::new(TRUE, "Claim", text)
-        }
-        Kept::NoStorageClass { name, accepted } => Fact::new(
-            FALSE,
-            "NoStorageClass",
-            format!(
-                "nobody gives the claim {name} a volume: spec.workspace.storageClassName names no class and none is the \
-                 cluster's default; workspace and home end with the pod, {}",
-                if *accepted {
-                    "which spec.workspace.acceptLoss allows"
-                } else {
-                    "so nothing but a person replaces it; make a class the default for the bottle's next pod, or set \
-                     spec.workspace.acceptLoss"
-                }
-            ),
-        ),
-        Kept::ByRuntime => Fact::new(TRUE, "ByRuntime", "workspace and home outlive the pod here"),
-        Kept::LossAccepted => Fact::new(
-            FALSE,
-            "LossAccepted",
-            "workspace and home end with the pod, which spec.workspace.acceptLoss allows",
-        ),
-        Kept::EndsWithPod => Fact::new(
-            FALSE,
-            "EndsWithPod",
-            "workspace and home end with the pod, so nothing but a person replaces it; set spec.workspace.size for a \
-             claim, or spec.workspace.acceptLoss",
-        ),
-        Kept::Waits(why) => Fact::new(
-            FALSE,
-            HELD,
-            format!(
-                "the pod should go ({why}) and stays, for workspace and home would end with it; set \
-                 spec.workspace.acceptLoss: true, or save what is in them and delete the pod"
-            ),
-        ),
-    }
-}
-
-fn of_class(class: Option<&str>) -> String {
-    class.map_or_else(String::new, |class| {
-        format!(" of the storage class {class}")
-    })
-}
-
-/// What the scheduler does not say of a pod whose claim waits: which class has to serve it.
-pub(super) fn waits_for_class(ready: Fact, kept: Option<&Kept>) -> Fact {
-    let Some(Kept::Claim {
-        name,
-        bound: false,
-        class: Some(class),
-        ..
-    }) = kept
-    else {
-        return ready;
-    };
-    if ready.reason != "Unschedulable" {
-        return ready;
-    }
-    let message = format!(
-        "{}; the claim {name} has no volume{} yet, which spec.workspace.storageClassName names",
-        ready.message,
-        of_class(Some(class))
-    );
-    Fact { message, ..ready }
 }
 
 pub(super) fn no_pod() -> Fact {

@@ -2,6 +2,8 @@
 
 mod agent;
 mod facts;
+mod image;
+mod workspace;
 
 use super::{builds::Declared, problem::Problem, seen, workspace::Kept};
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 use agent::{ready, state};
 use facts::{
     Fact, enforced, finished, locked, no_pod, prepared, secrets_resolved, settings_intact,
-    settings_rendered, workspace_kept,
+    settings_rendered,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -89,7 +91,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     let now = condition::whole_seconds(now);
     let old = bottle.status.clone().unwrap_or_default();
     let mut conditions = old.conditions;
-    let image_fact = facts::image_built(built, unusable, declared);
+    let image_fact = image::image_built(built, unusable, declared);
     if image_fact.is_none() {
         conditions.retain(|one| one.type_ != "ImageBuilt");
     }
@@ -133,7 +135,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
             |pod| ready(pod, &prepared, &enforced),
         )
     };
-    set("Ready", &facts::waits_for_class(ready, kept));
+    set("Ready", &workspace::waits_for_class(ready, kept));
     set("SettingsRendered", &settings_rendered(problem));
     set(SETTINGS_INTACT, &settings_intact(&sidecar));
     set("SecretsResolved", &secrets_resolved(problem, &prepared));
@@ -141,7 +143,7 @@ pub fn render(inputs: Inputs<'_>) -> BottleStatus {
     set("ConfigEnforced", &enforced);
     set("AgentFinished", &finished(pod));
     if let Some(kept) = kept {
-        set(WORKSPACE_KEPT, &workspace_kept(kept));
+        set(WORKSPACE_KEPT, &workspace::workspace_kept(kept));
     }
     if let Some(fact) = &image_fact {
         set("ImageBuilt", fact);
