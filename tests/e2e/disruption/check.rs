@@ -22,7 +22,7 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Every Proposal of the namespace; an error while the API server does not answer.
+    /// Every Proposal of the bottle; an error while the API server does not answer.
     pub fn read(bottle: &Bottle<'_>) -> Result<Vec<Self>, String> {
         let said = bottle.namespace.kubectl(["get", "proposals", "-o", "json"]);
         if !said.ok {
@@ -30,7 +30,8 @@ impl Trail {
         }
         let list: Value = serde_json::from_str(&said.out).map_err(|error| error.to_string())?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        Ok(items.iter().map(Self::of).collect())
+        let own = |item: &&Value| item["spec"]["bottle"] == *bottle.name;
+        Ok(items.iter().filter(own).map(Self::of).collect())
     }
 
     fn of(object: &Value) -> Self {
