@@ -41,7 +41,7 @@ impl Plan {
         self.actions.extend(going.iter().map(|one| removal(one)));
         if !left.is_empty() {
             self.look_again(Some(now));
-        } else if !going.is_empty() && early.is_empty() {
+        } else if !going.is_empty() {
             self.notify(
                 None,
                 Notice {

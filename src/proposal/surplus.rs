@@ -9,7 +9,7 @@ use crate::{
     config::decisions::Limits,
     names,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use kube::ResourceExt as _;
 
 /// Questions of one bottle that are kept though nobody has seen them: those that may be shown next, and twice as many
@@ -26,6 +26,8 @@ const LARGEST: usize = 2 * 128 * 1024;
 /// five. Were a question removed at once, a flood would have room for the next in a quota of Proposals, and fill etcd
 /// with what is gone already. So as many bytes as a quota has room for come in this time, and not more.
 const STAYS: SignedDuration = SignedDuration::from_mins(10);
+/// Those that stay go together at such times: people are told each time, and shall not be told each second.
+const TOGETHER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Proposals of one bottle, in their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +90,20 @@ fn size(proposal: &Proposal) -> usize {
 
 /// When one of those that go may go.
 pub fn goes_at(proposal: &Proposal) -> Timestamp {
+    let Some(made) = proposal.creation_timestamp().map(|made| made.0) else {
+        return Timestamp::MIN;
+    };
     let parts = size(proposal).min(LARGEST) * 1000 / LARGEST;
+    if parts == 0 {
+        return made;
+    }
     let stays = STAYS * i32::try_from(parts).unwrap_or(1000) / 1000;
-    proposal
-        .creation_timestamp()
-        .map_or(Timestamp::MIN, |made| {
-            made.0.saturating_add(stays).unwrap_or(made.0)
-        })
+    let until = made.saturating_add(stays).unwrap_or(made);
+    let rounded = TimestampRound::new()
+        .smallest(Unit::Second)
+        .increment(TOGETHER.as_secs())
+        .mode(RoundMode::Ceil);
+    until.round(rounded).unwrap_or(until)
 }
 
 /// Keeps the first [`UNSEEN`] of those that nobody was ever shown, and everything that somebody was.

@@ -154,13 +154,40 @@ fn the_largest_stay_until_etcd_has_forgotten_as_many_and_smaller_ones_the_shorte
     world.wait(300);
     let plan = world.plan();
     assert_eq!(removed(&plan), ["f90001"]);
-    assert!(!told(&plan), "once, when it is over");
+    assert!(told(&plan), "a flood that goes on is told of, too");
     world.settle();
     world.wait(299);
     assert_eq!(removed(&world.plan()), [""; 0]);
     world.wait(1);
     let plan = world.plan();
     assert_eq!(removed(&plan), ["f90000"]);
+    assert!(told(&plan));
+}
+
+/// Each removal is told of, so they come together.
+#[test]
+fn those_that_stay_go_together_every_half_minute() {
+    let mut world = World::running();
+    flood(&mut world, UNSEEN);
+    settle(&mut world);
+    for number in 0..20 {
+        world.ask_for(&format!("e{number:05}"), &format!("e{number}.example.net"));
+    }
+    world.settle();
+    let from = world.now;
+    for number in 0..20 {
+        let name = format!("f9{number:04}");
+        world.ask_for(&name, "large.example.net");
+        world.proposal(&name).spec.proposed_file = "x".repeat(1000 + number);
+        world.wait(1);
+    }
+    let first = world.plan();
+    assert_eq!(removed(&first), [""; 0]);
+    let half_minute = from.checked_add(jiff::SignedDuration::from_secs(30)).ok();
+    assert_eq!(first.recheck, half_minute);
+    world.wait(10);
+    let plan = world.plan();
+    assert_eq!(removed(&plan).len(), 20);
     assert!(told(&plan));
 }
 

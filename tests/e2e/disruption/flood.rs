@@ -93,6 +93,14 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
                 Err(left.to_string())
             }
         });
+        // Also while it goes on.
+        let told = loud.kubectl([
+            "get",
+            "events.events.k8s.io",
+            "-o",
+            "jsonpath={.items[*].reason}",
+        ]);
+        assert!(told.all().contains("QuestionsRemoved"), "{told:?}");
         // The names are free again for the second half.
         loud.kubectl(["delete", "proposals", "--all"]).good();
     }
@@ -125,13 +133,6 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
     // Half of the limit that the chart sets.
     assert!((1..256).contains(&memory), "{memory} MiB");
     assert_eq!(before_all, operators(), "an operator was started again");
-    let events = loud.kubectl([
-        "get",
-        "events.events.k8s.io",
-        "-o",
-        "jsonpath={.items[*].reason}",
-    ]);
-    assert!(events.all().contains("QuestionsRemoved"), "{events:?}");
     let shown = Trail::read(&flooder)
         .unwrap()
         .iter()

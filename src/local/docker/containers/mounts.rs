@@ -32,6 +32,9 @@ pub(super) fn mounted(mount: &VolumeMount, place: &Place) -> Result<Mount, Docke
     }
     let at = mount.mount_path.as_str();
     let name = mount.name.as_str();
+    if let (volumes::WORKSPACE, Some(directory)) = (name, &place.workspace) {
+        return Ok(bind(directory.display().to_string(), at, read_only));
+    }
     Ok(match name {
         volumes::CONFIG | volumes::CURRENT_CONFIG => bind(place.bind(name), at, true),
         volumes::SECRETS | volumes::SETTINGS_SECRETS => {
@@ -40,9 +43,6 @@ pub(super) fn mounted(mount: &VolumeMount, place: &Place) -> Result<Mount, Docke
         _ if volumes::is_a_persons(name) => bind(place.bind(&format!("volumes/{name}")), at, true),
         // In place of the token for an API server.
         volumes::TOKEN => bind(place.bind("store"), path::STORE, false),
-        volumes::WORKSPACE if let Some(directory) = &place.workspace => {
-            bind(directory.display().to_string(), at, read_only)
-        }
         volumes::STATE | volumes::SEAL | volumes::HOME | volumes::WORKSPACE => Mount {
             typ: Some(MountType::VOLUME),
             source: Some(place.volume(name)),
