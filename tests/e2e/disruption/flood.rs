@@ -18,6 +18,8 @@ use std::{
 };
 
 const DECLARED: &[&str] = &["api.example.com"];
+/// How long a flood lasts at most; shorter than the largest question stays.
+const LASTS: Duration = Duration::from_secs(300);
 
 /// Seconds from a person's decision to the agent's answer, as kubectl's user sees it.
 fn approve(bottle: &Bottle<'_>, number: usize) -> f64 {
@@ -65,7 +67,7 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
     // Large ones go slowly, so one half will do for those.
     let halves = if size == LARGEST { 1 } else { 2 };
     for uid in ["never-was", uid.as_str()].into_iter().take(halves) {
-        let flood = Flood::begin(&kubeconfig, &flooder, uid, count / 2, size);
+        let flood = Flood::begin(&kubeconfig, &flooder, uid, (count / 2, size), LASTS);
         // The first one counts however quick the flood is over; an hour has room for thirty.
         for _ in 0..11 {
             meanwhile.push(approve(&victim, 10 + meanwhile.len()));
@@ -122,8 +124,9 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
             "etcd grew by {} MiB",
             disk - first
         );
+        // In all that time no room became free; and were it made at once, as many would come as the API server takes.
         let quota = u32::try_from(quota).unwrap();
-        assert!(made >= quota && made < count / 2, "{made} came through");
+        assert!((quota..2 * quota).contains(&made), "{made} came through");
     } else {
         assert!(
             made > count / 4,
@@ -175,7 +178,7 @@ fn a_flood_of_the_largest_questions_does_not_fill_the_operators_memory() {
 #[test]
 #[ignore = "hundreds of megabytes in etcd"]
 fn a_flood_of_the_largest_questions_is_held_by_a_quota() {
-    flooded(3_000, LARGEST, Some(200));
+    flooded(1_000_000, LARGEST, Some(200));
 }
 
 /// What an agent can do itself: the MCP server keeps to the limits before the API server hears of it.

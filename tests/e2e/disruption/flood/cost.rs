@@ -54,10 +54,10 @@ fn operators_memory() -> u64 {
     kilobytes.max().unwrap_or_default() / 1024
 }
 
-/// MiB that etcd holds on its disk: what is stored, and what was within the last minutes.
+/// MiB that etcd has in use: what is stored, and what was within the last minutes. Its file never becomes smaller.
 fn etcd_size() -> u64 {
     let said = machine(
-        "curl -s http://127.0.0.1:2379/metrics | sed -n 's/^etcd_mvcc_db_total_size_in_bytes //p'",
+        "curl -s http://127.0.0.1:2379/metrics | sed -n 's/^etcd_mvcc_db_total_size_in_use_in_bytes //p'",
     );
     let bytes: f64 = said.out.trim().parse().unwrap_or_default();
     format!("{:.0}", bytes / f64::from(1 << 20))

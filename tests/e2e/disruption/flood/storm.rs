@@ -14,10 +14,13 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 /// Requests that the flood has under way at once.
 const AT_ONCE: u32 = 16;
+/// After a refusal, so that the test leaves the machine some time.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Creates as many Proposals as it may, with a bottle's own token.
 pub struct Flood {
@@ -27,13 +30,13 @@ pub struct Flood {
 }
 
 impl Flood {
-    /// `count` questions of `size` bytes in the name of `bottle`, whose uid is `uid`.
+    /// `count` questions of `size` bytes in the name of `bottle`, whose uid is `uid`, within `limit`.
     pub fn begin(
         kubeconfig: &Path,
         bottle: &Bottle<'_>,
         uid: &str,
-        count: u32,
-        size: usize,
+        (count, size): (u32, usize),
+        limit: Duration,
     ) -> Self {
         let (made, over) = (
             Arc::new(AtomicU32::new(0)),
@@ -46,6 +49,7 @@ impl Flood {
             uid.to_owned(),
         );
         let kubeconfig = kubeconfig.to_owned();
+        let end = Instant::now() + limit;
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -65,17 +69,17 @@ impl Flood {
                     async move {
                         loop {
                             let number = next.fetch_add(1, Ordering::Relaxed);
-                            if number >= count {
+                            if number >= count || Instant::now() > end {
                                 return;
                             }
                             let object = question(name, uid, number, size);
                             // Refused or not: the flood goes on.
-                            if proposals
-                                .create(&PostParams::default(), &object)
-                                .await
-                                .is_ok()
-                            {
+                            let parameters = PostParams::default();
+                            let made = proposals.create(&parameters, &object);
+                            if made.await.is_ok() {
                                 counted.fetch_add(1, Ordering::Relaxed);
+                            } else {
+                                tokio::time::sleep(BREATH).await;
                             }
                         }
                     }
