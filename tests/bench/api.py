@@ -39,12 +39,16 @@ class Api:
         """An answer as an object."""
         if not hasattr(self.kept, "connection"):
             self.kept.connection = http.client.HTTPSConnection(urllib.parse.urlsplit(self.server).netloc, context=self.context, timeout=60)
+        was_kept = self.kept.connection.sock is not None
         try:
             self.kept.connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
             answer = self.kept.connection.getresponse()
             text = answer.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self.kept.connection.close()
+            # The API server closes what was idle for 90 s, and has read nothing then.
+            if was_kept and isinstance(error, (http.client.RemoteDisconnected, BrokenPipeError)):
+                return self.call(method, path, body, kind)
             raise
         if answer.status >= 300:
             raise urllib.error.HTTPError(path, answer.status, text.decode(errors="replace"), answer.headers, None)
