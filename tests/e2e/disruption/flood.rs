@@ -133,7 +133,7 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
             "only {made} came through; that is no flood"
         );
     }
-    // Half of the limit that the chart sets.
+    // A quarter of the limit that the chart sets.
     assert!((1..256).contains(&memory), "{memory} MiB");
     assert_eq!(before_all, operators(), "an operator was started again");
     let shown = Trail::read(&flooder)
