@@ -19,8 +19,7 @@ pub fn lifetimes(
     class: Option<&BottleClass>,
     settings: &Settings,
 ) -> Result<Lifetimes, InvalidLifetime> {
-    let class = class.map(|class| class.spec.clone()).unwrap_or_default();
-    let merged = overlay(overlay(settings.builtin.clone(), class), own(&bottle.spec));
+    let merged = overlay(settings.builtin.clone(), together(&bottle.spec, class));
     Lifetimes::read(&merged.proposals.unwrap_or_default())
 }
 

@@ -18,7 +18,7 @@ pub const UNSEEN: usize = 3 * Limits::PENDING as usize;
 /// How many one plan removes, so that a flood takes its turn like everybody else.
 pub const AT_ONCE: usize = 40;
 
-/// Files of a question of the largest size: two of 128 KiB.
+/// From this size on a question counts as one of the largest: two files of 128 KiB. A base alone may have as many.
 const LARGEST: usize = 2 * 128 * 1024;
 /// How long one of that size stays, and a smaller one the less.
 ///

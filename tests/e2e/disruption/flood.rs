@@ -65,7 +65,8 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
     let mut meanwhile = Vec::new();
     let mut made = 0;
     // Large ones go slowly, so one half will do for those.
-    let halves = if size == LARGEST { 1 } else { 2 };
+    let large = size == LARGEST;
+    let halves = if large { 1 } else { 2 };
     for uid in ["never-was", uid.as_str()].into_iter().take(halves) {
         let flood = Flood::begin(&kubeconfig, &flooder, uid, (count / 2, size), LASTS);
         // The first one counts however quick the flood is over; an hour has room for thirty.
@@ -87,7 +88,8 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
             UNSEEN
         } + 20;
         // The largest stay for ten minutes.
-        eventually("the flood is gone", PATIENCE * 20, || {
+        let patience = PATIENCE * if large { 20 } else { 8 };
+        eventually("the flood is gone", patience, || {
             let left = Trail::read(&flooder)?.len();
             if left <= bound {
                 Ok(())
@@ -129,7 +131,7 @@ fn flooded(count: u32, size: usize, quota: Option<usize>) {
         assert!((quota..2 * quota).contains(&made), "{made} came through");
     } else {
         assert!(
-            made > count / 4,
+            made > count / if large { 4 } else { 2 },
             "only {made} came through; that is no flood"
         );
     }
